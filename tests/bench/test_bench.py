@@ -70,7 +70,7 @@ def test_a_run_ends_with_a_table_of_its_servers(program, tools):
     assert [line.split()[0] for line in lines][2:] == ["mine", "textbook"]
 
 
-def test_a_peer_that_is_not_installed_is_left_out_and_said(program, tools):
+def test_a_peer_that_is_not_installed_is_left_out_and_named(program, tools):
     words = ["connect", "--only", "socat PIPE", "--rounds", "1", "--seconds", "0.1", "--program", f"mine={program}"]
     run = bench(*words, path=str(tools))
     assert "left out: socat PIPE, for socat is not installed" in run.stdout
@@ -171,7 +171,7 @@ def test_a_firehose_is_verified_as_well(tools):
     assert f"byte {far} differs" in result["error"]
 
 
-def test_a_run_ends_after_so_many(tools):
+def test_a_run_ends_after_n_messages(tools):
     with FaultyServer(faulty_servers.echo_through(lambda offset, piece: piece)) as server:
         status, result = load(tools, server, "connect", "-n", "10", "-t", str(TIMEOUT))
     assert status == 0 and result["count"] == 10

@@ -83,7 +83,7 @@ def judge(program, tools, tmp_path):
 
 
 @pytest.mark.parametrize("name", truth.DELAYS)
-def test_nobody_finds_less_than_the_delay_that_was_kept(name, judge, tools, tmp_path):
+def test_no_client_measures_less_than_the_delay_of_the_server(name, judge, tools, tmp_path):
     one = judge()
     path = tmp_path / "kept"
     words = [tools / "bare-ping", "-v", "-w", "0", "-n", "50"]
@@ -144,7 +144,7 @@ def test_what_is_known_of_an_open_loop():
     assert truth.known_closed(kept, 100) == [1100, 1100, 1100, 5100]
 
 
-def test_a_percentile_is_the_smallest_that_so_many_do_not_exceed():
+def test_a_percentile_is_the_smallest_value_that_its_share_does_not_exceed():
     rising = list(range(1, 1001))
     assert [truth.percentile(rising, percent) for percent in (50, 90, 99, 99.9, 100)] == [500, 900, 990, 999, 1000]
     counts = [(value, 1) for value in rising]
@@ -162,7 +162,7 @@ def test_a_run_of_known_delays_has_its_rows(judge, monkeypatch):
 # ---- a stop ----
 
 
-def test_a_stop_is_told_by_the_response_times(judge):
+def test_a_stop_of_the_server_is_in_the_response_times(judge):
     measured = omission.measure(judge(seconds=STOP_SECONDS))
     assert measured["error"] is None
     assert omission.p99_us(measured, omission.RESPONSE) >= omission.due_us(measured, STOP_SECONDS) * NEARLY
@@ -178,7 +178,7 @@ def test_a_client_that_takes_service_time_for_response_time_is_found_out(judge):
     assert not omission.is_about(measured, STOP_SECONDS)
 
 
-def test_a_client_that_stood_still_says_so_and_one_that_does_not_is_found_out(judge):
+def test_a_client_that_was_stopped_reports_it_and_one_that_does_not_fails(judge):
     for lie, verdict in ((None, "reached"), (KEEPS_QUIET, "in 0 of 1 rounds")):
         one = judge(lie, STOP_SECONDS)
         assert omission.promise_of_client([omission.measure_client(one)], "")["result"].startswith(verdict)
@@ -293,7 +293,7 @@ def test_what_others_print_is_read(name):
     assert tool.read(PRINTED[name]) * tool.factor == pytest.approx(24.2, abs=0.2)
 
 
-def test_those_that_are_installed_print_something_and_others_are_left_out(bench, monkeypatch):
+def test_installed_clients_print_a_result_and_others_are_left_out(bench, monkeypatch):
     absent = othertools.TOOLS[0]._replace(name="absent", needs="no-such-program")
     monkeypatch.setattr(othertools, "TOOLS", (*othertools.TOOLS, absent))
     found, left_out = othertools.tell(bench, 1)

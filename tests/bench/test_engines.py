@@ -70,7 +70,7 @@ def test_each_case_gives_its_figures(name, bench, program):
     assert all(result[figure] > 0 for figure in set(CASES[name].figures) & set(result) - MAY_BE_ZERO), result
 
 
-def test_a_peer_whose_library_is_missing_is_said(tmp_path, monkeypatch):
+def test_a_peer_whose_library_is_missing_is_named(tmp_path, monkeypatch):
     lacking = compare.Peer("libuv-echo", needs=str(tmp_path / "uv.h"), package="libuv1-dev")
     monkeypatch.setattr(compare, "PEERS", [lacking])
     monkeypatch.setenv("PATH", "")
@@ -78,7 +78,7 @@ def test_a_peer_whose_library_is_missing_is_said(tmp_path, monkeypatch):
     assert said == ["libuv-echo, for libuv1-dev is not installed", "go-echo, for golang-go is not installed"]
 
 
-def test_engines_that_cannot_be_used_are_left_out_and_said(tmp_path):
+def test_engines_that_cannot_be_used_are_left_out_and_named(tmp_path):
     program = tmp_path / "tcpecho"
     program.write_text("#!/bin/sh\necho 'fork  a child each'\necho 'uring a ring (cannot be used here: it is off)'\n")
     program.chmod(0o755)
@@ -136,13 +136,13 @@ def test_the_best_that_sleeps_is_none_that_spins(recorded):
     assert verdict == "reached" and "x Go" in measured_words
 
 
-def test_the_best_other_is_not_ours(recorded):
+def test_the_best_other_is_not_tcpecho(recorded):
     recorded.results["echoes"]["epoll"] = measured(cpu_us=[1.0])
     recorded.results["echoes"]["libuv"] = measured(cpu_us=[99.0])
     assert recorded.best("echoes", "cpu_us", engines.BEST_OTHER) == "libuv"
 
 
-def test_what_was_not_measured_is_said(recorded):
+def test_what_was_not_measured_is_named(recorded):
     del recorded.results["idle"]["uring"]
     assert recorded.judge(goal_of("uring: own memory"))[1] == record.NOT_MEASURED
 

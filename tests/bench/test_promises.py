@@ -38,7 +38,7 @@ def keep(tools, tmp_path):
 
 
 @pytest.mark.parametrize("name", PROMISES)
-def test_ours_keeps_it(name, keep, program, sanitized):
+def test_tcpecho_keeps_it(name, keep, program, sanitized):
     if sanitized and name == "never-read":
         pytest.skip("a sanitizer's memory is not the program's")
     assert keep(name, servers.engine("fork", program, "fork"))[0], name
@@ -64,7 +64,7 @@ BREAKERS = {
 
 
 @pytest.mark.parametrize("name", BREAKERS)
-def test_one_that_breaks_it_is_seen(name, keep, monkeypatch):
+def test_a_server_that_breaks_it_is_found(name, keep, monkeypatch):
     monkeypatch.setattr(promises, "SILENCE", 2.0)
     how, words = BREAKERS[name]
     kept, seen = keep(name, broken(how))
@@ -87,7 +87,7 @@ def test_one_that_does_not_start_keeps_nothing(keep):
     assert "did not start" in seen
 
 
-def test_the_page_says_what_was_seen():
+def test_the_page_shows_what_was_found():
     kinds = [types.SimpleNamespace(name=name) for name in ("good", "bad")]
     table = {
         "a: b": {"good": (True, None), "bad": (False, "it ended")},

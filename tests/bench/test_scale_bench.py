@@ -40,7 +40,7 @@ def test_a_table_has_the_ratio_of_the_medians_and_of_the_rounds():
     assert rows[2][-1] == "10.0 (9.00..11.0)"
 
 
-def test_a_failure_is_told_and_not_counted():
+def test_a_failure_is_reported_and_not_counted():
     results = {**RESULTS, "balanced": [measured(50.0, 9.0), {"error": "status 1: it broke"}]}
     assert scale.errors_of(results) == ["balanced: status 1: it broke"]
     assert scale.summary_of(results)["balanced"]["per_second"]["runs"] == 1

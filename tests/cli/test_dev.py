@@ -45,7 +45,7 @@ def dev(tmp_path):
     return run
 
 
-def test_verbs_are_found_here():
+def test_the_table_of_verbs_is_found():
     assert len(VERBS) >= 19 and {"run", "test", "clean", "lint"} < set(VERBS)
 
 
@@ -74,7 +74,7 @@ def test_what_is_no_verb_is_refused(dev):
         assert f"no verb {word}\n" in done.stderr
 
 
-def test_installing_is_quiet_and_one_line_says_what(dev):
+def test_installing_is_quiet_and_one_line_names_the_packages(dev):
     write_tool(dev.tools / "dpkg-query", NO_PACKAGE)
     write_tool(dev.tools / "apt-get", "#!/bin/sh\necho much\necho more >&2\n")
     (dev.tools / "mkdir").unlink()
@@ -86,7 +86,7 @@ def test_installing_is_quiet_and_one_line_says_what(dev):
     assert done.stderr == "dev: installing clang-format\n"
 
 
-def test_without_root_and_sudo_a_line_says_what_is_missing(dev):
+def test_without_root_and_sudo_a_line_names_what_is_missing(dev):
     write_tool(dev.tools / "dpkg-query", NO_PACKAGE)
     write_tool(dev.tools / "id", "#!/bin/sh\necho 1000\n")
     (dev.tools / "sudo").unlink()

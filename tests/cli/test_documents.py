@@ -44,7 +44,7 @@ def options_of(program, command):
     return set(re.findall(r"(--[a-z][a-z0-9-]*)", run(program, command, "--help").stdout.split("options:")[1].split("each option")[0]))
 
 
-def test_everything_is_where_it_belongs(installed):
+def test_every_file_is_at_its_place(installed):
     files = {str(path.relative_to(installed)) for path in installed.rglob("*") if path.is_file()}
     assert files == {
         "bin/tcpecho",
@@ -238,7 +238,7 @@ def test_every_fuzz_target_is_recorded_with_ten_million_executions():
         assert row["result"] == "no finding"
 
 
-def test_the_page_of_reliability_says_what_the_figures_say():
+def test_the_page_of_reliability_agrees_with_the_figures():
     page = pathlib.Path(__file__).parents[2] / "bench" / "reliability.py"
     assert run(sys.executable, page, "--check").returncode == 0
 

@@ -192,13 +192,13 @@ def test_a_name_cannot_forge_a_line_in_json(serve):
         assert end["peer"] == f"unix:{os.getpid()}"
 
 
-def test_a_name_that_ends_within_a_character_is_told_to_its_end(serve):
+def test_a_name_that_ends_within_a_character_is_shown_to_its_end(serve):
     name = os.fsdecode(f"{os.getpid()}".encode() + b"\xe2\x82")
     with hostile_server(serve, name, "--log", "json") as server:
         assert json_records(server.log())[0]["address"] == f"unix:@{os.getpid()}\\xe2\\x82"
 
 
-def test_an_address_that_cannot_be_had_is_told_in_one_line(serve, tmp_path):
+def test_an_unavailable_address_is_an_error_of_one_line(serve, tmp_path):
     server = serve(f"unix:{tmp_path}/no\nsuch\x1b[2Jplace/echo", wait=False)
     assert server.wait() == 4
     (line,) = server.log().splitlines()

@@ -143,7 +143,7 @@ def test_not_a_count(refusal_of, value):
     assert refusal_of("serve", f"-m{value}" if value else "-m=").startswith("--max-clients ")
 
 
-def test_a_count_out_of_range_is_told_the_range(refusal_of):
+def test_the_error_for_a_count_out_of_range_names_the_range(refusal_of):
     assert refusal_of("serve", "-m", "0") == "--max-clients 0: out of range, from 1 to 4000000"
 
 
@@ -166,7 +166,7 @@ def test_not_a_duration(refusal_of, value):
 
 
 @pytest.mark.parametrize("value", ["0.3", "300ms", "0.3s", "300000us", "300000000ns", "0.005m"])
-def test_a_duration_is_what_its_unit_says(talk, value):
+def test_a_duration_has_its_unit(talk, value):
     with FaultyServer(faulty_servers.never_reply) as faulty:
         _, _, error = talk("--timeout", value, *faulty.words, input=b"hello\n").finish()
     assert error == "tcpecho: no reply for 300ms: 0 of 6 bytes came back\n"

@@ -155,7 +155,7 @@ def test_an_interruption_hides_no_message(program, which, mode):
             assert found["errors"]["never_sent"] > 0  # messages that fell due while the connections were busy
 
 
-def test_the_text_says_how_the_accounts_add_up(program):
+def test_the_text_shows_how_the_counts_add_up(program):
     record = Record("never_reply", random.Random(1))
     record.after = 0
     with FaultyServer(record.treat) as faulty:

@@ -115,7 +115,7 @@ def test_ping_leaves_an_address_that_answers_no_more(names, start, serve, mode):
         one.close()
 
 
-def test_ping_looks_the_name_up_again(names, start, serve):
+def test_ping_resolves_the_name_again(names, start, serve):
     """The server has moved to an address that the name did not have at first."""
     names.set("127.0.0.2")
     second = serve("127.0.0.9:0")
@@ -190,7 +190,7 @@ def test_hold_leaves_an_address_that_answers_no_more(names, start, serve):
         one.close()
 
 
-def test_hold_looks_the_name_up_again(names, start, serve):
+def test_hold_resolves_the_name_again(names, start, serve):
     names.set("127.0.0.2")
     second = serve("-e", "epoll", "127.0.0.9:0")
     first = serve("-e", "epoll", f"127.0.0.2:{second.port}")

@@ -48,7 +48,7 @@ def read_until(process, words):
 
 
 @pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM], ids=lambda which: which.name)
-def test_a_signal_ends_the_wait_for_replies_and_is_said(start, which):
+def test_a_signal_ends_the_wait_for_replies_and_is_reported(start, which):
     for output in ([], ["--json"]):
         with FaultyServer(answer_one) as faulty:
             process = start("-d", "1s", "--warmup", "0s", "-W", "1h", "--progress", *output, *faulty.words)
@@ -63,7 +63,7 @@ def test_a_signal_ends_the_wait_for_replies_and_is_said(start, which):
             assert re.search("^(.*; )?a signal ended the wait for the last replies$", text, re.M)
 
 
-def test_a_wait_without_limit_is_said_and_ends_by_a_signal(start):
+def test_a_wait_without_limit_is_announced_and_ends_by_a_signal(start):
     with FaultyServer(never_reply) as faulty:
         process = start("-d", "200ms", "--warmup", "0s", "-W", "off", *faulty.words)
         assert read_until(process, "waiting for the last replies without limit (--wait off), until INT or TERM\n")

@@ -30,7 +30,7 @@ def start(program):
         process.wait()
 
 
-def test_a_client_that_stood_still_says_so(serve, start):
+def test_a_client_that_was_stopped_reports_it(serve, start):
     server = serve("-e", "epoll", "127.0.0.1:0")
     words = ["--warmup", "0", "-d", f"{SECONDS}s", "-r", RATE, "-c", CONNECTIONS, *server_words(server)]
     client = start(*words)
@@ -49,7 +49,7 @@ def test_a_client_that_stood_still_says_so(serve, start):
     assert "because of the client" in found["client_bound"]
 
 
-def test_a_rate_that_nobody_keeps_up_with_comes_to_an_end(serve, start):
+def test_an_impossible_rate_comes_to_an_end(serve, start):
     server = serve("-e", "epoll", "127.0.0.1:0")
     words = ["--warmup", "0", "-d", "200ms", "-W", "1s", "-r", "1G", "-c", "2", *server_words(server)]
     client = start(*words)

@@ -224,7 +224,7 @@ def test_a_slow_reader_of_the_output_gets_everything(server, talk):
     assert_ends_well(client)
 
 
-def test_a_reader_who_stops_holds_up_neither_us_nor_memory(server, talk, sanitized):
+def test_a_reader_that_stops_blocks_nothing_and_costs_no_memory(server, talk, sanitized):
     """While the output is stuck, the client reads no more than the window and the pipes hold, and does not spin."""
     talk_small, _ = peaks_of_a_small_copy(server, talk)
     endless, size = Endless(), 64 * MIB
@@ -310,7 +310,7 @@ def test_a_pipe_to_head_ends_quietly(server, program):
     server.ends(1)  # and the server has no client any more
 
 
-def test_it_ends_quietly_although_whoever_started_it_ignores_sigpipe(server, talk):
+def test_it_ends_quietly_although_its_parent_ignores_sigpipe(server, talk):
     client = talk(server, preexec=lambda: signal.signal(signal.SIGPIPE, signal.SIG_IGN))
     client.stdout.close()
     client.stdin.write(b"into the void\n")

@@ -139,7 +139,7 @@ def test_a_byte_that_differs(talk, at):
     assert output[: at + 1] == data[:at] + bytes([data[at] ^ 1])  # received bytes are written unchanged
 
 
-def test_a_byte_that_differs_is_named_though_nobody_reads_the_output_any_more(talk):
+def test_a_byte_that_differs_is_named_though_the_output_is_closed(talk):
     """The output is a full pipe when the byte comes; then the reader closes it."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
@@ -319,7 +319,7 @@ def test_a_unix_socket_that_is_not_there(talk, tmp_path):
     )
 
 
-def test_a_unix_socket_on_which_nobody_listens(talk, tmp_path):
+def test_a_unix_socket_without_a_listener(talk, tmp_path):
     with socket.socket(socket.AF_UNIX) as left_behind:
         left_behind.bind(f"{tmp_path}/dead")
     status, output, error = talk(f"unix:{tmp_path}/dead", input=DATA).finish()
@@ -329,7 +329,7 @@ def test_a_unix_socket_on_which_nobody_listens(talk, tmp_path):
     )
 
 
-def test_a_name_that_nobody_has(talk, tmp_path):
+def test_an_unknown_host_name(talk, tmp_path):
     prefix = own_etc(tmp_path, nsswitch_conf="hosts: files\n")
     status, output, error = talk("no.such.host.invalid", "7", input=DATA, prefix=prefix).finish()
     assert (status, output) == (3, b"")

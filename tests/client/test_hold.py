@@ -506,7 +506,7 @@ def test_some_die_and_others_are_held_throughout(hold):
     assert found["heartbeats"] == found["echoes"] + found["lost"] + found["unfinished"]
 
 
-def test_who_stood_still_blames_nobody(serve, hold):
+def test_a_client_that_was_stopped_reports_no_disconnect(serve, hold):
     """More replies than are fetched at once have waited for longer than the timeout, but all arrived in time."""
     n, wait = 400, 3
     server = serve("-e", "epoll", "127.0.0.1:0")
@@ -571,7 +571,7 @@ def test_a_connection_costs_little_memory(serve, hold, sanitized):
 # ---- it cannot ----
 
 
-def test_nobody_there_is_status_3(hold):
+def test_no_listener_is_status_3(hold):
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
     held = hold("-c", 5, "127.0.0.1", port)
@@ -590,7 +590,7 @@ def test_one_that_cannot_be_opened_is_status_1(hold):
     assert "not opened: timeout" in output
 
 
-def test_too_few_descriptors_are_said_at_once(server, hold):
+def test_too_few_descriptors_are_reported_at_once(server, hold):
     held = hold(
         "-c", 100, *server_words(server), preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
     )
@@ -615,7 +615,7 @@ def test_bad_words_are_named(program, words, sentence):
     assert sentence in done.stderr
 
 
-def test_output_that_nobody_takes_is_status_4(server, program):
+def test_output_that_is_not_read_is_status_4(server, program):
     with open("/dev/full", "w") as full:
         done = subprocess.run(
             [program, "ping", "--hold", "-d", "100ms", *server_words(server)],

@@ -51,7 +51,7 @@ def test_each_connection_names_the_server_in_the_same_words(program, name, n):
     assert said[0].startswith(words)
 
 
-def test_mistakes_of_an_echo_are_told_apart(program):
+def test_mistakes_of_an_echo_are_distinguished(program):
     """Connections that waited for the test of the server get separate diagnoses."""
     with FaultyServer(faulty_servers.flip_bit(3)) as faulty:
         command = [program, "ping", "--hold", "-c", "20", "-d", "700ms", *faulty.words]

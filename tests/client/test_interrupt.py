@@ -151,7 +151,7 @@ def test_a_signal_before_it_is_connected(start, obstacle, name, number):
 
 
 @pytest.mark.parametrize("name", METERS)
-def test_quit_before_it_is_connected_says_what_it_waits_for(start, obstacle, name):
+def test_quit_before_it_is_connected_prints_what_it_waits_for(start, obstacle, name):
     process = held_up(start, obstacle, name)
     process.send_signal(signal.SIGQUIT)
     assert re.fullmatch(r"connecting to \S+( port \d+)?\n", process.stderr.readline())

@@ -93,7 +93,7 @@ def test_progress_without_a_terminal(serve, program):
     assert [line.split()[0] for line in figures] == ["1", "2", "3"]
 
 
-def test_without_a_warm_up_none_is_said(serve, program):
+def test_without_a_warm_up_none_is_mentioned(serve, program):
     server = serve("127.0.0.1:0", engine="epoll")
     words = [program, "bench", "--progress", "-d", "200ms", "--warmup", "0s", *server_words(server)]
     done = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT)

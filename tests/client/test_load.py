@@ -159,7 +159,7 @@ def test_more_connections_than_connect_at_a_time(serve, bench):
     assert server.totals()["accepted"] == 400
 
 
-def test_from_another_address_of_ours(serve, bench):
+def test_from_another_address_of_this_machine(serve, bench):
     server = serve("127.0.0.1:0")
     assert is_clean(bench(*SHORT, "--source", "127.0.0.9", *server_words(server)))
     assert any(end["peer"].startswith("127.0.0.9:") for end in server.ends(1))
@@ -259,7 +259,7 @@ def test_an_open_loop_of_new_connections(serve, bench):
 
 
 @pytest.mark.parametrize("strict", [[], ["--strict"]], ids=["told", "strict"])
-def test_a_client_that_was_late_itself_says_so(serve, start, strict):
+def test_a_client_that_was_late_itself_reports_it(serve, start, strict):
     server = serve("127.0.0.1:0", engine="epoll")
     process = start("-d", "2s", "--warmup", "0", "-c", 4, "-r", "500", *strict, *server_words(server))
     wait_until(lambda: server.totals()["in"] > 64 * 100, "the load")
@@ -317,7 +317,7 @@ def on_a_terminal(program, server, *options):
     return seen, output
 
 
-def test_a_line_tells_each_second_how_it_goes_and_is_taken_away(serve, program):
+def test_a_progress_line_is_updated_each_second_and_removed(serve, program):
     server = serve("127.0.0.1:0", engine="epoll")
     seen, output = on_a_terminal(program, server)
     assert re.search(rb"\r\x1b\[K1 s: \d+/s, \d+ echoes, 0 failed", seen)
@@ -510,14 +510,14 @@ def test_threads_do_not_wait_for_one_whose_connections_have_all_failed(bench):
     assert sum(run.errors.values()) + sum(run.connection_errors.values()) == 3
 
 
-def test_an_endpoint_that_is_no_echo_is_told_from_one(bench):
+def test_an_endpoint_that_is_no_echo_is_named_as_such(bench):
     prefix = faulty_servers.echo_through(lambda offset, piece: (b"hello " if offset == 0 else b"") + piece)
     run = against(bench, prefix)
     assert run.status == 1
     assert "hello " in run.first_mismatch
 
 
-def test_nobody_there_is_status_3(bench):
+def test_no_listener_is_status_3(bench):
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
     run = bench(*SHORT, "127.0.0.1", port)
@@ -605,13 +605,13 @@ def test_several_messages_at_a_time_need_a_connection_that_stays(bench):
     assert (run.status, run.error) == (2, "tcpecho: --depth does not apply to --churn: each connection has one message\n")
 
 
-def test_threads_without_a_connection_are_not_started_which_is_said(server, bench):
+def test_threads_without_a_connection_are_not_started_which_is_reported(server, bench):
     run = bench(*SHORT, "-c", 2, "-w", 4, *server_words(server))
     assert (run.status, run.error) == (0, "using 2 of 4 threads: each needs a connection\n")
     assert run.threads == 2
 
 
-def test_the_text_says_what_the_json_does(serve, bench):
+def test_the_text_agrees_with_the_json(serve, bench):
     server = serve("127.0.0.1:0", engine="epoll")
     run = bench(*SHORT, "-c", 4, "-r", "100", *server_words(server), text=True)
     assert run.status == 0

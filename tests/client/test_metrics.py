@@ -182,7 +182,7 @@ def test_a_head_alone(server, metered):
     "request_line, status",
     [("GET / HTTP/1.1", 404), ("POST /metrics HTTP/1.1", 405), ("hello", 400), ("GET /metrics HTTP/3.0", 400)],
 )
-def test_what_is_not_there_is_told(server, metered, request_line, status):
+def test_an_unknown_path_is_an_error_response(server, metered, request_line, status):
     answer = metered(*server_words(server)).ask(f"{request_line}\r\nHost: here\r\n\r\n")
     assert answer.startswith(f"HTTP/1.1 {status} ")
     assert ("Allow: GET, HEAD\r\n" in answer) == (status == 405)
@@ -203,7 +203,7 @@ def test_a_request_without_an_end(server, metered):
     assert metered(*server_words(server)).ask("x" * 4096).startswith("HTTP/1.1 431 ")
 
 
-def test_visitors_who_stay_keep_nobody_out(server, metered):
+def test_scrapers_that_stay_connected_block_no_other(server, metered):
     """Some HTTP clients send nothing, some half a request, some do not read; the page is still served."""
     held = metered("-i", "50ms", *server_words(server))
     socks = [held.connect() for _ in range(60)]
@@ -216,7 +216,7 @@ def test_visitors_who_stay_keep_nobody_out(server, metered):
     assert held.finish() == 0
 
 
-def test_who_is_new_keeps_his_place(server, metered):
+def test_a_new_scraper_keeps_its_place(server, metered):
     """When all HTTP connections are taken, the oldest one is closed."""
     held = metered(*server_words(server))
     with contextlib.ExitStack() as stack:
@@ -230,7 +230,7 @@ def test_who_is_new_keeps_his_place(server, metered):
         assert b"tcpecho_build_info" in recv_all(new)
 
 
-def test_who_is_gone_leaves_nothing(server, metered):
+def test_a_scraper_that_left_leaves_nothing(server, metered):
     held = metered("-i", "1h", *server_words(server))
 
     def count():
@@ -245,7 +245,7 @@ def test_who_is_gone_leaves_nothing(server, metered):
     wait_until(lambda: count() <= before, "the visitors to be gone")
 
 
-def test_who_sends_for_ever_is_shown_out(server, metered):
+def test_a_scraper_that_sends_for_ever_is_disconnected(server, metered):
     held = metered(*server_words(server))
     with held.connect() as sock, pytest.raises(ConnectionError):
         sock.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")

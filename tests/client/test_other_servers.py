@@ -61,7 +61,7 @@ def test_a_foreign_server_is_named(talk, name, treatment):
     assert re.fullmatch(rf"tcpecho: byte 0 differs: sent 0x68, got 0x{reply[0]:02x} \((.*)\)\n", error)[1] == sentence
 
 
-def test_a_server_that_speaks_first_is_named(talk):
+def test_a_server_that_sends_first_is_named(talk):
     with FaultyServer(faulty_servers.speak_first(b"220 ready\r\n")) as faulty:
         client = talk(*faulty.words)
         assert client.wait() == 1  # its input has not even begun

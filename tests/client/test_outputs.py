@@ -188,7 +188,7 @@ def test_a_report_that_finds_a_full_disk_is_status_4(server, start, name):
 
 
 @each("name", ALONE)
-def test_what_needs_no_server_says_it_of_a_full_disk_too(start, runs, name):
+def test_commands_without_a_server_report_a_full_disk_too(start, runs, name):
     with open("/dev/full", "wb") as full:
         assert finish(start(words_of(name, ALONE, runs=runs), stdout=full)) == (4, NO_SPACE)
 
@@ -406,7 +406,7 @@ def test_standard_error_that_stalls_stops_nothing(server, start, name, kind):
         assert process.wait(TIMEOUT) in (0, 1)  # 1: messages in flight are counted as missing
 
 
-def test_an_error_that_nobody_reads_does_not_keep_it(start, program):
+def test_an_error_that_is_not_read_does_not_delay_the_end(start, program):
     with opened(outputs.CookedTerminalOutput) as output:
         outputs.fill(output)
         process = start(["ping", "127.0.0.1", "1"], stdout=subprocess.DEVNULL, stderr=output.writer)

@@ -25,7 +25,7 @@ def start(program):
 
 @pytest.mark.parametrize("strict", [[], ["--strict"]], ids=["told", "strict"])
 @pytest.mark.parametrize("words", MODES.values(), ids=MODES)
-def test_a_client_that_was_stopped_says_so_and_blames_nobody(serve, start, words, strict):
+def test_a_client_that_was_stopped_reports_it_and_no_failure(serve, start, words, strict):
     server = serve("127.0.0.1:0", engine="epoll")
     # It is stopped for longer than its timeout, and the timeout is longer than a server on a busy machine takes.
     client = start("--warmup", "0s", "-c", 4, "-d", "5s", "-W", "1s", *words, *strict, *server_words(server))
@@ -40,7 +40,7 @@ def test_a_client_that_was_stopped_says_so_and_blames_nobody(serve, start, words
     assert status == (4 if strict else 0)
 
 
-def test_a_client_that_was_stopped_while_the_measuring_began_says_so(serve, start):
+def test_a_client_that_was_stopped_while_the_measuring_began_reports_it(serve, start):
     server = serve("127.0.0.1:0", engine="epoll")
     client = start("-c", 2, "-d", "1s", "--warmup", "500ms", *server_words(server))
     wait_until(lambda: server.totals()["in"] > 0, "the warm-up")
@@ -50,7 +50,7 @@ def test_a_client_that_was_stopped_while_the_measuring_began_says_so(serve, star
     assert "was not running" in found["client_bound"] and status == 0
 
 
-def test_a_client_beside_hogs_on_its_core_says_so(serve, start):
+def test_a_client_beside_hogs_on_its_core_reports_it(serve, start):
     core = min(os.sched_getaffinity(0))
     server = serve("127.0.0.1:0", engine="epoll")
     with hogs(core):
@@ -59,7 +59,7 @@ def test_a_client_beside_hogs_on_its_core_says_so(serve, start):
     assert found["client_bound"] is not None and status == 0
 
 
-def test_threads_that_share_one_core_say_so(serve, start):
+def test_threads_that_share_one_core_report_it(serve, start):
     core = min(os.sched_getaffinity(0))
     server = serve("127.0.0.1:0", engine="epoll")
     one_core = {"preexec_fn": lambda: os.sched_setaffinity(0, {core})}

@@ -230,7 +230,7 @@ def test_a_message_that_trickles_back_has_its_time_and_no_more(ping):
     assert "failures: no_reply 2" in output
 
 
-def test_a_signal_is_heard_while_a_message_trickles_back(start):
+def test_a_signal_is_handled_while_a_message_comes_back_slowly(start):
     with FaultyServer(faulty_servers.drip(0.05)) as faulty:
         process = start("-s", 10000, "-W", "1h", *faulty.words)
         wait_until(lambda: faulty.connected, "the connection")
@@ -250,7 +250,7 @@ def test_it_goes_on_after_a_failure_on_a_new_connection(ping):
     assert [int(line[3]) for line in lines_of(output)][-1] == 5
 
 
-def test_an_end_while_nothing_is_under_way_is_told_at_once(ping):
+def test_an_end_while_nothing_is_in_flight_is_reported_at_once(ping):
     with FaultyServer(faulty_servers.answer_and_end(64, 64)) as faulty:
         status, output, _ = ping("-c", 2, "-i", "200ms", *faulty.words)
     assert status == 1
@@ -267,7 +267,7 @@ def test_an_end_while_nothing_is_under_way_is_told_at_once(ping):
     ],
     ids=["banner", "prefix", "echo"],
 )
-def test_an_endpoint_that_is_no_echo_is_told_from_one(ping, treatment, words):
+def test_an_endpoint_that_is_no_echo_is_named_as_such(ping, treatment, words):
     with FaultyServer(treatment) as faulty:
         time.sleep(0.05)
         status, output, _ = ping("-c", 1, *faulty.words)
@@ -275,7 +275,7 @@ def test_an_endpoint_that_is_no_echo_is_told_from_one(ping, treatment, words):
     assert words is None or words in failed_lines(output)[0][1]
 
 
-def test_nobody_there_is_status_3(ping):
+def test_no_listener_is_status_3(ping):
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
     status, output, error = ping("-c", 1, "127.0.0.1", port)
@@ -323,7 +323,7 @@ def test_bad_words_are_named(ping, words, sentence):
     assert sentence in error
 
 
-def test_output_that_nobody_takes_is_status_4(server, program):
+def test_output_that_is_not_read_is_status_4(server, program):
     with open("/dev/full", "w") as full:
         done = subprocess.run(
             [program, "ping", "-c", "1", *server_words(server)], stdout=full, stderr=subprocess.PIPE, text=True,

@@ -268,7 +268,7 @@ def texts(process):
     return output, COUNTS.search(output).groups()
 
 
-def test_loss_is_said_in_per_cent(start):
+def test_loss_is_shown_in_per_cent(start):
     treatments = [faulty_servers.answer_and_reset(0, 64)] + [faulty_servers.never_end] * 9
     with FaultyServer(lambda sock: treatments.pop(0)(sock)) as faulty:
         output, counts = texts(start("-c", 8, "-i", 0, *faulty.words))

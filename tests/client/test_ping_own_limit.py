@@ -39,7 +39,7 @@ def failures(found):
 @pytest.mark.parametrize("address", ["127.0.0.1:0", "unix:"])
 @pytest.mark.parametrize("strict", [[], ["--strict"]], ids=["reported", "strict"])
 @pytest.mark.parametrize("words", MODES.values(), ids=MODES)
-def test_a_client_that_was_stopped_says_so_and_blames_no_server(serve, start, tmp_path, words, strict, address):
+def test_a_client_that_was_stopped_reports_it_and_no_failure(serve, start, tmp_path, words, strict, address):
     server = serve(f"unix:{tmp_path}/socket" if address == "unix:" else address, engine="epoll")
     client = start("-W", "200ms", *words, *strict, *server_words(server))
     wait_until(lambda: server.totals()["in"] > 0, "a message")
@@ -57,7 +57,7 @@ def test_a_client_that_was_stopped_says_so_and_blames_no_server(serve, start, tm
 
 
 @pytest.mark.parametrize("words", MODES.values(), ids=MODES)
-def test_a_client_beside_hogs_on_its_core_says_so(serve, start, words):
+def test_a_client_beside_hogs_on_its_core_reports_it(serve, start, words):
     """The kernel may schedule a mostly sleeping client at once, so it may take more than one attempt."""
     core = min(os.sched_getaffinity(0))
     server = serve("127.0.0.1:0", engine="epoll")

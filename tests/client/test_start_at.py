@@ -75,7 +75,7 @@ def test_all_are_connected_before_and_nothing_is_sent_until_then(start):
         assert min(witness.first_bytes) >= wanted
 
 
-def test_a_moment_that_comes_too_soon_is_told_by_how_much_it_was_missed(start):
+def test_a_start_time_in_the_past_is_reported_with_its_distance(start):
     witness = Witness()
     with FaultyServer(witness) as server:
         client = start("--json", "--start-at", "+1ms", *server.words)

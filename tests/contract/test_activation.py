@@ -105,7 +105,7 @@ def test_the_path_of_a_unix_socket_that_was_passed_is_left_alone(serve, listen, 
     assert path.is_socket()
 
 
-def test_who_comes_between_two_servers_is_served_by_the_second(serve, listen):
+def test_a_client_between_two_servers_is_served_by_the_second(serve, listen):
     sock = listen(backlog=64)
     first = serve(f"unix:@tcpecho-{os.getpid()}", **manager(sock))
     assert first.end() == 0
@@ -187,7 +187,7 @@ def test_a_ready_descriptor_that_is_a_passed_socket_is_refused_with_words(progra
 # ---- the manager ----
 
 
-def test_the_manager_is_told_when_clients_can_connect_and_when_it_ends(serve, notified):
+def test_the_manager_is_notified_when_clients_can_connect_and_when_it_ends(serve, notified):
     server = serve("127.0.0.1:0", env={"NOTIFY_SOCKET": notified.getsockname()})
     assert notified.recv(100) == b"READY=1"
     with server.connect() as client:
@@ -198,7 +198,7 @@ def test_the_manager_is_told_when_clients_can_connect_and_when_it_ends(serve, no
     assert server.wait() == 0
 
 
-def test_a_manager_with_an_abstract_name_is_told_from_within_the_sandbox(serve):
+def test_a_manager_with_an_abstract_name_is_notified_from_within_the_sandbox(serve):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified:
         notified.settimeout(TIMEOUT)
         notified.bind(f"\0tcpecho-notify-{os.getpid()}")
@@ -208,7 +208,7 @@ def test_a_manager_with_an_abstract_name_is_told_from_within_the_sandbox(serve):
         assert notified.recv(100) == b"STOPPING=1"
 
 
-def test_a_manager_that_cannot_be_told_is_a_warning(serve, tmp_path):
+def test_a_manager_that_cannot_be_notified_is_a_warning(serve, tmp_path):
     server = serve("127.0.0.1:0", env={"NOTIFY_SOCKET": str(tmp_path / "nobody")})
     assert server.is_faithful()
     (line,) = server.log_lines("warning")
@@ -229,7 +229,7 @@ def fill(notified):
     pytest.skip("the queue of a unix datagram socket has no end here")
 
 
-def test_a_manager_whose_queue_is_full_is_told_later(serve, notified):
+def test_a_manager_whose_queue_is_full_is_notified_later(serve, notified):
     filled = fill(notified)
     server = serve("127.0.0.1:0", env={"NOTIFY_SOCKET": notified.getsockname()})
     assert server.is_faithful()
@@ -276,7 +276,7 @@ def test_systemd_socket_activate_starts_it_for_the_first_client(engine, program,
 
 @before_engines
 @pytest.mark.parametrize("is_path", [False, True])
-def test_a_socket_that_is_passed_twice_is_told_as_such(serve, listen, tmp_path, is_path):
+def test_a_socket_passed_twice_is_an_error(serve, listen, tmp_path, is_path):
     sock = listen(str(tmp_path / "echo")) if is_path else listen()
     with sock.dup() as again:
         status, words = refusal(serve, addresses=False, **manager(sock, again))

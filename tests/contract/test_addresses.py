@@ -138,7 +138,7 @@ def test_port_0_of_a_name_is_a_port_that_is_free_on_all_of_its_addresses(serve, 
 
 @pytest.mark.usefixtures("own_network")
 @pytest.mark.parametrize("address", ["0", "127.0.0.1:0"])
-def test_that_no_port_is_left_is_told_as_such(serve, address):
+def test_a_shortage_of_ports_is_an_error(serve, address):
     set_sysctl("net.ipv4.ip_local_port_range", "40000 40001")
     with socket.create_server(("127.0.0.1", 40000)), socket.create_server(("127.0.0.1", 40001)):
         status, line = refusal(serve, address)
@@ -171,13 +171,13 @@ def test_the_wildcards_of_both_families_can_be_given(serve, first, second):
         ("unix:@twice", "unix:@twice", "unix:@twice"),
     ],
 )
-def test_an_address_that_is_given_twice_is_told_as_such(serve, first, second, said):
+def test_an_address_given_twice_is_an_error(serve, first, second, said):
     status, line = refusal(serve, first, second)
     assert status == 2
     assert line == f"tcpecho: cannot listen on {said}: it is given twice, or another address includes it"
 
 
-def test_a_path_that_is_given_twice_is_told_as_such_and_does_not_stay(serve, tmp_path):
+def test_a_path_given_twice_is_an_error_and_does_not_stay(serve, tmp_path):
     status, line = refusal(serve, f"unix:{tmp_path}/echo", f"unix:{tmp_path}/./echo")
     assert status == 2
     assert "given twice" in line
@@ -195,7 +195,7 @@ def test_the_address_of_a_socket_that_was_passed_is_not_another_servers(serve):
 # ---- too many, and of another kind ----
 
 
-def test_more_addresses_than_there_is_room_for_are_told_as_such(serve, tmp_path):
+def test_too_many_addresses_are_an_error(serve, tmp_path):
     hosts = "".join(f"127.0.{name}.{i} name{name}\n" for name in range(5) for i in range(1, 17))
     names = [f"name{name}:0" for name in range(5)]
     prefix = own_etc(tmp_path, hosts=hosts, nsswitch_conf="hosts: files\n")
@@ -205,7 +205,7 @@ def test_more_addresses_than_there_is_room_for_are_told_as_such(serve, tmp_path)
     assert line == "tcpecho: cannot listen on name4 port 0: there are more than 64 addresses"
 
 
-def test_more_sockets_than_there_is_room_for_are_told_as_such(serve):
+def test_too_many_sockets_are_an_error(serve):
     with contextlib.ExitStack() as stack:
         passed = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(65)]
         status, line = refusal(serve, addresses=False, **manager(*passed))
@@ -242,7 +242,7 @@ def test_a_link_local_address_without_its_interface_gets_a_hint(serve, program, 
     assert serve(f"[{address}%{name}]:9877").addresses == [f"[{address}%{name}]:9877"]
 
 
-def test_an_interface_that_there_is_not_is_told_as_such(serve):
+def test_an_unknown_interface_is_an_error(serve):
     status, line = refusal(serve, "[fe80::1%nowhere]:9877")
     assert status == 3
     assert line.endswith(": there is no interface of the name behind the %")
@@ -330,7 +330,7 @@ def test_of_servers_that_take_over_a_stale_path_at_once_exactly_one_serves(start
 
 @pytest.mark.parametrize("is_stale", [False, True], ids=["free", "stale"])
 @pytest.mark.parametrize("call", ["bind", "listen", "unlink", "connect", "lstat"])
-def test_a_server_that_is_held_up_while_it_takes_a_path_is_not_robbed(start, path, call, is_stale):
+def test_a_server_that_is_delayed_while_it_takes_a_path_keeps_it(start, path, call, is_stale):
     """strace delays each such call of the first server; the second one comes meanwhile."""
     strace = shutil.which("strace") or pytest.skip("needs strace")
     call = "newfstatat" if call == "lstat" else call
@@ -369,7 +369,7 @@ def locked(path):
 
 
 @pytest.mark.usefixtures("locked")
-def test_a_directory_that_others_have_locked_keeps_nobody_from_a_free_path(serve, path):
+def test_a_directory_locked_by_others_does_not_block_a_free_path(serve, path):
     assert serve(f"unix:{path}").is_faithful()
 
 

@@ -124,7 +124,7 @@ def test_with_very_few_descriptors_it_serves_what_it_announces_or_does_not_start
         assert re.search(r"ulimit -n|descriptors", refusal_of(server))
 
 
-def test_those_who_wait_for_their_source_leave_the_others_their_descriptors(serve, engine, crowd):
+def test_clients_that_wait_for_their_source_leave_descriptors_to_the_others(serve, engine, crowd):
     server = serve(*ONE_HOLDER[engine], "--max-per-source", "1", "127.0.0.1:0", preexec=few_descriptors(64))
     with contextlib.ExitStack() as stack:
         for _ in range(64):  # one of them is served, some wait, the others are turned away
@@ -137,7 +137,7 @@ def test_those_who_wait_for_their_source_leave_the_others_their_descriptors(serv
 # ---- processes ----
 
 
-def test_a_limit_of_processes_on_a_group_above_ours_binds(start, engine, crowd):
+def test_a_process_limit_on_a_parent_cgroup_binds(start, engine, crowd):
     if engine not in ("fork", "thread"):
         pytest.skip("clients take no processes")
     with made(PidsCgroup) as above, made(PidsCgroup, above) as group:
@@ -175,7 +175,7 @@ def test_processes_that_the_user_has_already_are_counted(program, engine, tmp_pa
 
 
 @pytest.mark.engines("prefork")
-def test_workers_that_cannot_serve_as_many_as_were_asked_for_are_told_aloud(serve, crowd):
+def test_workers_that_cannot_serve_the_requested_number_cause_a_warning(serve, crowd):
     server = serve("--workers", "2", "--max-clients", "100", "127.0.0.1:0")
     assert server.log_lines("warning") == [
         "tcpecho: warning: at most 2 clients instead of 100 (2 workers with 1 each: see --clients-per-worker)"
@@ -278,7 +278,7 @@ def test_more_clients_than_a_memory_cgroup_has_room_for_are_refused(group, start
     assert re.search(r"cannot serve 1024 clients: this machine allows \d+ \(the memory cgroup; raise that", line)
 
 
-def test_a_limit_of_memory_on_a_group_above_ours_binds(group, start):
+def test_a_memory_limit_on_a_parent_cgroup_binds(group, start):
     group.limit(12 * MEGABYTE)
     with made(MemoryCgroup, group) as inner:
         server = start("--max-clients", "100000", "127.0.0.1:0", preexec=lambda: inner.add(os.getpid()))
@@ -311,7 +311,7 @@ def test_without_a_memory_cgroup_scores_are_as_they_were(server):
         assert {score(pid) for pid in server.processes()} == {score(os.getpid())}
 
 
-def test_in_a_memory_cgroup_that_is_nearly_full_clients_wait_and_nobody_is_killed(group, start, crowd):
+def test_in_a_memory_cgroup_that_is_nearly_full_clients_wait_and_no_process_is_killed(group, start, crowd):
     group.limit(32 * MEGABYTE)
     server = start("--max-clients", "100", "127.0.0.1:0", preexec=lambda: group.add(os.getpid()))
     assert server.starts()

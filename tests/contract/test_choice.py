@@ -60,7 +60,7 @@ def test_an_option_that_the_engine_has_no_use_for_is_a_wrong_command_line(progra
 # ---- auto ----
 
 
-def test_auto_takes_the_best_and_says_so(serve_any, program):
+def test_auto_takes_the_best_and_reports_it(serve_any, program):
     if not can_use(program, "uring"):
         pytest.skip("io_uring cannot be used here")
     server = serve_any("-e", "auto", "127.0.0.1:0")
@@ -70,7 +70,7 @@ def test_auto_takes_the_best_and_says_so(serve_any, program):
 
 
 @pytest.mark.parametrize("number", [errno.EPERM, errno.ENOSYS])
-def test_auto_does_without_rings_where_there_are_none_and_says_why(serve_any, number):
+def test_auto_does_without_rings_where_there_are_none_and_gives_the_reason(serve_any, number):
     server = serve_any("-e", "auto", "127.0.0.1:0", preexec=without_rings(number))
     assert server.log_lines(r"^listening on .* \(engine epoll, uring: .*io_uring.*, at most 1024 clients\)$")
     assert server.is_faithful()
@@ -144,7 +144,7 @@ def test_whatever_may_be_locked_auto_serves(program, tmp_path, lone_user, kib, w
 
 @pytest.mark.parametrize("setting", ["1", "2"])
 @pytest.mark.parametrize("choice", ["auto", "uring"])
-def test_rings_that_are_switched_off_are_said_to_be(serve_any, tmp_path, setting, choice):
+def test_rings_that_are_switched_off_are_reported_as_such(serve_any, tmp_path, setting, choice):
     """kernel.io_uring_disabled applies to the whole machine, so the test only simulates it: the file, and the
     call's error."""
     prefix = own_files(tmp_path, {"/proc/sys/kernel/io_uring_disabled": setting + "\n"})

@@ -95,7 +95,7 @@ def test_a_child_holds_exactly_its_client_the_lifeline_and_the_standard_descript
 
 @lone_child
 @pytest.mark.parametrize("call", CALLS)
-def test_a_child_that_makes_another_call_dies_and_nobody_else_notices(server, client, call):
+def test_a_child_that_makes_another_call_is_killed_and_no_other(server, client, call):
     with server.connect() as bystander:
         assert is_echoed(bystander)
         make_call(server.child_of(client), call)
@@ -289,7 +289,7 @@ def test_a_worker_that_serves_can_make_none_of_them(server, client, victim):
 
 
 @lone_child
-def test_a_child_in_a_crowd_can_make_none_of_them(server, victim):
+def test_a_child_beside_many_others_can_make_none_of_them(server, victim):
     """Such a child has no filter of the child kind, because the number of these filters is limited
     (server/sandbox.h). It keeps the server's filter."""
     with contextlib.ExitStack() as stack:
@@ -316,7 +316,7 @@ def test_a_worker_can_abort_itself(server, client):
     assert server.is_faithful()
 
 
-def test_who_serves_and_was_stopped_goes_on(server, client):
+def test_a_serving_process_that_was_stopped_goes_on(server, client):
     """restart_syscall(2) resumes the wait, so the filter must allow it."""
     server.continue_all(server.stop_all([server.process_of(client)]))
     assert is_echoed(client)

@@ -54,7 +54,7 @@ def dripping_client(server, pause):
             thread.join()
 
 
-def test_a_quiet_client_is_ended_for_being_idle(serve_on):
+def test_a_silent_client_is_ended_as_idle(serve_on):
     server = serve_on("--idle-timeout", "2s")
     with quiet_client(server) as sock:
         assert recv_all(sock) == b""
@@ -62,7 +62,7 @@ def test_a_quiet_client_is_ended_for_being_idle(serve_on):
         assert server.ends(1)[0]["reason"] == "idle"
 
 
-def test_a_quiet_client_is_called_off_and_not_killed(serve_on):
+def test_a_silent_client_is_aborted_and_not_killed(serve_on):
     server = serve_on("--drain-timeout", "0s")
     with quiet_client(server) as sock:
         server.process.send_signal(signal.SIGTERM)
@@ -72,7 +72,7 @@ def test_a_quiet_client_is_called_off_and_not_killed(serve_on):
 
 
 @pytest.mark.parametrize("pause", [0.01, 0.06, 0.085, 0.095])
-def test_a_client_who_is_never_quiet_for_long_is_called_off_and_not_killed(serve, pause):
+def test_a_client_that_is_never_silent_for_long_is_aborted_and_not_killed(serve, pause):
     server = serve("--drain-timeout", "0s", "127.0.0.1:0")
     with dripping_client(server, pause):
         time.sleep(5 * pause)
@@ -80,7 +80,7 @@ def test_a_client_who_is_never_quiet_for_long_is_called_off_and_not_killed(serve
         assert server.ends(1)[0]["reason"] == "drain"
 
 
-def test_who_serves_a_quiet_client_ends_with_a_server_that_was_killed(serve_on):
+def test_the_process_of_a_silent_client_ends_with_a_server_that_was_killed(serve_on):
     server = serve_on()
     with quiet_client(server) as sock:
         serving = server.serving_processes()

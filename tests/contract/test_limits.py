@@ -135,7 +135,7 @@ def test_the_surplus_of_one_source_waits_in_order_while_another_is_served(serve,
 
 
 @pytest.mark.parametrize("size", [5, 60_000], ids=["a line sent", "60 kB sent"])
-def test_beyond_the_waiting_room_a_source_gets_a_fin_and_a_line_in_the_log(serve, clients, size):
+def test_beyond_the_wait_queue_a_source_gets_a_fin_and_a_line_in_the_log(serve, clients, size):
     server = serve("--max-per-source", "1", "127.0.0.1:0")
     (served,) = clients(server, 1)
     assert served.is_served()
@@ -258,7 +258,7 @@ def test_a_source_has_no_more_clients_at_once_than_its_limit_however_they_come_a
     assert all_wait(there[3:])
 
 
-def test_who_waits_because_of_its_source_when_the_server_ends_is_ended_for_that_reason(serve, clients):
+def test_a_client_that_waits_for_its_source_when_the_server_ends_has_that_reason(serve, clients):
     server = serve("--max-per-source", "1", "--drain-timeout", "100ms", "127.0.0.1:0")
     (served,) = clients(server, 1)
     assert served.is_served()
@@ -272,7 +272,7 @@ def test_who_waits_because_of_its_source_when_the_server_ends_is_ended_for_that_
     assert {end["reason"] for end in server.ends(2)} == {"drain"}
 
 
-def test_who_waits_in_the_kernels_queue_when_the_server_ends_gets_a_fin(serve, clients):
+def test_a_client_in_the_accept_queue_when_the_server_ends_gets_a_fin(serve, clients):
     server = serve("--max-clients", "1", "--drain-timeout", "100ms", "127.0.0.1:0")
     (served,) = clients(server, 1)
     assert served.is_served()
@@ -344,7 +344,7 @@ each_takes_one = pytest.mark.engines("fork", "thread")
 
 
 @each_takes_one
-def test_clients_for_whom_there_is_no_process_wait_until_there_is_one(bounded, clients):
+def test_clients_without_a_process_wait_until_there_is_one(bounded, clients):
     server = bounded.server
     served = clients(server, 2)
     assert all_served(served)
@@ -469,7 +469,7 @@ def test_more_clients_than_the_cgroup_has_room_for_are_refused_at_the_start(cgro
 
 
 @one_holder
-def test_the_limit_that_nobody_asked_for_is_lowered_aloud(serve, clients, engine):
+def test_the_default_limit_is_lowered_with_a_warning(serve, clients, engine):
     server = serve(*ONE_HOLDER[engine], "127.0.0.1:0", preexec=few_descriptors(64))
     (warning,) = server.log_lines("warning: ")
     assert warning == "tcpecho: warning: at most 48 clients instead of 1024 (descriptors, ulimit -n)"

@@ -171,7 +171,7 @@ def test_a_signal_after_the_first_worker_has_served_is_a_drain(start, tmp_path):
 
 
 @pytest.mark.engines("prefork", "epoll", "uring")
-def test_if_some_workers_can_start_it_serves_and_says_that_others_cannot(start, engine):
+def test_if_some_workers_can_start_it_serves_and_reports_the_others(start, engine):
     """The third process is refused, and every later one."""
     prefix = strace("-e", "trace=clone", "-e", "inject=clone:error=EAGAIN:when=3+")
     server = start("--workers", "4", "--max-clients", "4", prefix=prefix)
@@ -183,7 +183,7 @@ def test_if_some_workers_can_start_it_serves_and_says_that_others_cannot(start, 
 # ---- the receivers of the readiness message ----
 
 
-def test_many_addresses_are_told_whole(program, engine, tmp_path):
+def test_many_addresses_are_written_whole(program, engine, tmp_path):
     """More than a pipe takes at once."""
     width = 106 - len(str(tmp_path))
     if width < 2:

@@ -92,7 +92,7 @@ def narrow(serve, crowd):
     return start
 
 
-def test_more_clients_than_there_is_room_for_send_at_once(narrow):
+def test_more_clients_than_ring_entries_send_at_once(narrow):
     """When the completion queue is full, every receive ends. No byte and no client is lost."""
     server, socks = narrow()
     messages = [pattern(600, seed=number) for number in range(len(socks))]
@@ -103,7 +103,7 @@ def test_more_clients_than_there_is_room_for_send_at_once(narrow):
 
 
 @pytest.mark.parametrize("size", [0, 600])
-def test_more_clients_than_there_is_room_for_are_called_off_at_once(narrow, size):
+def test_more_clients_than_ring_entries_are_aborted_at_once(narrow, size):
     """Each client causes two completions before any is read: the kernel has to keep some in its overflow list."""
     server, socks = narrow("--drain-timeout", "0s")
     with stopped(the_worker(server)):
@@ -123,7 +123,7 @@ def test_more_clients_than_there_is_room_for_are_called_off_at_once(narrow, size
     assert {end["reason"] for end in ends} == {"drain"}
 
 
-def test_more_clients_than_there_is_room_for_are_idle_at_once(narrow):
+def test_more_clients_than_ring_entries_are_idle_at_once(narrow):
     server, socks = narrow("--idle-timeout", "5s")
     with stopped(the_worker(server)):
         time.sleep(5.1)
@@ -167,7 +167,7 @@ def test_round_after_round_all_buffers_are_there_again(serve, crowd, size):
                 converse(sock)
 
 
-def test_buffers_of_those_who_reset_are_there_again(serve, crowd):
+def test_buffers_of_reset_clients_are_free_again(serve, crowd):
     """Each connection has several buffers queued behind a send when it breaks."""
     server = serve("-w", "1", "127.0.0.1:0")
     for number in range(12):
@@ -192,7 +192,7 @@ def leave_in_the_middle(sock, number):
     reset(sock)
 
 
-def test_who_takes_the_place_of_one_who_reset_has_his_own_bytes_alone(serve):
+def test_a_client_in_the_place_of_a_reset_one_gets_only_its_own_bytes(serve):
     """The table has room for 40: every entry is reused while completions of the former client are still due."""
     server = serve("-w", "1", "-m", "40", "127.0.0.1:0")
     allow_descriptors(400)
@@ -225,7 +225,7 @@ def test_who_takes_the_place_of_one_who_reset_has_his_own_bytes_alone(serve):
     assert (totals["accepted"], totals["ended"], totals["killed"]) == (served + left, served + left, 0)
 
 
-def test_who_comes_and_goes_while_others_reset_has_his_own_bytes_alone(serve):
+def test_a_client_that_comes_and_goes_while_others_reset_gets_only_its_own_bytes(serve):
     """The same without stopping the server: a reset connection stays with the ring until its pending send
     completes."""
     server = serve("-w", "1", "-m", "16", "127.0.0.1:0")
@@ -244,7 +244,7 @@ def test_who_comes_and_goes_while_others_reset_has_his_own_bytes_alone(serve):
 
 
 @pytest.mark.parametrize("ending", ["idle", "drain"])
-def test_who_is_ended_while_he_is_received_from_gets_a_fin(serve, crowd, ending):
+def test_a_client_ended_during_a_receive_gets_a_fin(serve, crowd, ending):
     """close() alone would send no FIN while the ring waits for bytes."""
     options = ["--idle-timeout", "3s"] if ending == "idle" else ["--drain-timeout", "100ms"]
     server = serve("-w", "1", *options, "127.0.0.1:0")

@@ -92,7 +92,7 @@ def test_the_same_where_a_worker_has_several_clients(serve, faults, plan, size):
 ROUGH = Plan(1021, 700, eintr=1, eagain=1)
 
 
-def test_a_reset_in_the_middle_harms_nobody_however_calls_are_cut(serve, faults):  # noqa: F811
+def test_a_reset_in_the_middle_harms_no_other_however_calls_are_cut(serve, faults):  # noqa: F811
     server = serve("127.0.0.1:0", env=faults(ROUGH).env)
     with server.connect() as other:
         for number in range(30):
@@ -105,7 +105,7 @@ def test_a_reset_in_the_middle_harms_nobody_however_calls_are_cut(serve, faults)
 
 
 @pytest.mark.parametrize("option, reason", [("--drain-timeout", "drain"), ("--idle-timeout", "idle")])
-def test_who_is_ended_has_what_was_echoed_and_a_fin_however_calls_are_cut(serve, faults, option, reason):  # noqa: F811
+def test_an_ended_client_gets_what_was_echoed_and_a_fin_however_calls_are_cut(serve, faults, option, reason):  # noqa: F811
     server = serve(option, "4s", "127.0.0.1:0", env=faults(ROUGH).env)
     data = pattern(64 * MEGABYTE)
     with server.connect() as sock:
@@ -156,7 +156,7 @@ def test_every_byte_comes_back_through_the_smallest_buffers(serve, piece):
 
 @pytest.mark.usefixtures("narrow_network")
 @pytest.mark.parametrize("size", [97, 1500, 3000])
-def test_small_messages_of_one_who_does_not_read_come_back_in_order_through_the_smallest_buffers(serve, size):
+def test_small_messages_of_a_client_that_does_not_read_come_back_in_order_through_the_smallest_buffers(serve, size):
     """A ring sends each message from its own buffer: one that is not sent whole holds up the next ones."""
     server = serve("127.0.0.1:0")
     data = pattern(100 * size)

@@ -79,7 +79,7 @@ def test_no_signal_has_a_handler(server, connect, sanitized):
     assert all(signals_in(pid, "SigCgt") <= own for pid in server.processes())
 
 
-def test_the_parent_reads_its_signals_and_to_who_serves_they_mean_nothing(server, connect):
+def test_the_parent_reads_its_signals_and_serving_processes_ignore_them(server, connect):
     serving = server.process_of(connect(server))
     read = {signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1}
     assert signals_in(server.pid, "SigBlk") == read
@@ -159,7 +159,7 @@ def test_a_killed_child_gives_its_place_in_a_full_table_back(serve, connect):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1], ids=lambda number: number.name)
-def test_a_signal_for_the_service_that_reaches_who_serves_is_ignored(server, connect, number):
+def test_a_signal_for_the_service_that_reaches_a_serving_process_is_ignored(server, connect, number):
     client = connect(server)
     os.kill(server.process_of(client), number)
     finish(client)
@@ -183,7 +183,7 @@ def test_while_the_parent_is_stopped_clients_are_served_and_new_ones_wait(server
     assert [end["reason"] for end in server.ends(2)] == ["eof", "eof"]
 
 
-def test_while_all_of_it_is_stopped_everybody_waits_and_nobody_longer(server, connect):
+def test_while_all_of_it_is_stopped_every_client_waits_and_none_longer(server, connect):
     early = connect(server)
     server.stop_all()
     late = server.connect()
@@ -254,7 +254,7 @@ def test_interrupted_calls_change_no_byte_and_reach_no_user(server, talk, saniti
 # ---- the totals ----
 
 
-def test_usr1_prints_the_totals_with_the_bytes_of_those_who_are_still_there(server, connect):
+def test_usr1_prints_the_totals_with_the_bytes_of_current_clients(server, connect):
     gone, present = connect(server), connect(server)
     finish(gone)
     server.ends(1)
@@ -329,7 +329,7 @@ def test_a_signal_to_the_whole_group_as_a_terminal_sends_it_lets_clients_finish(
     assert server.wait() == 0
 
 
-def test_clients_who_are_queued_when_it_is_asked_to_end_are_still_served(serve):
+def test_clients_queued_at_the_shutdown_are_still_served(serve):
     server = serve("127.0.0.1:0")
     queued = []
     with server.accept_paused():
@@ -346,7 +346,7 @@ def test_clients_who_are_queued_when_it_is_asked_to_end_are_still_served(serve):
     assert [end["reason"] for end in server.ends()] == ["eof"] * 200
 
 
-def test_clients_queued_behind_a_full_table_when_it_is_asked_to_end_are_still_served(serve, connect):
+def test_clients_queued_behind_a_full_table_at_the_shutdown_are_still_served(serve, connect):
     server = serve("--max-clients", "1", "127.0.0.1:0")
     first = connect(server)
     queued = [server.connect() for _ in range(5)]
@@ -381,7 +381,7 @@ def test_the_drain_timeout_ends_clients_with_every_echoed_byte_and_a_fin_and_sta
     assert {end["out"] for end in ends} == {str(len(data) + len(GREETING))}
 
 
-def test_a_drain_that_cuts_nobody_off_is_a_success_however_short(serve):
+def test_a_drain_that_cuts_no_client_off_is_a_success_however_short(serve):
     assert serve("--drain-timeout", "0s", "127.0.0.1:0").end() == 0
 
 
@@ -392,7 +392,7 @@ def listens(server):
     return any(sockets_of(pid) - clients for pid in server.lasting_processes())
 
 
-def test_whoever_was_queued_is_served_and_then_nobody_is_accepted(serve):
+def test_queued_clients_are_served_and_then_no_client_is_accepted(serve):
     """Even if the queue is as long as one round of accepts."""
     server = serve("127.0.0.1:0")
     with server.accept_paused():
@@ -423,7 +423,7 @@ def test_clients_still_queued_at_the_drain_timeout_get_a_fin_as_well(serve, conn
     assert server.wait() == 1
 
 
-def test_nobody_is_let_in_between_the_last_accept_and_the_close(serve):
+def test_no_client_is_accepted_between_the_last_accept_and_the_close(serve):
     """Even with a drain timeout of 0: the close of the listening socket would reset that client."""
     server = serve("--drain-timeout", "0s", "127.0.0.1:0")
     with contextlib.ExitStack() as stack:
@@ -437,7 +437,7 @@ def test_nobody_is_let_in_between_the_last_accept_and_the_close(serve):
         assert server.wait() == 0
 
 
-def test_a_client_of_a_unix_socket_is_called_off_as_well(serve, tmp_path):
+def test_a_client_of_a_unix_socket_is_aborted_as_well(serve, tmp_path):
     """The process or thread of this client may sleep in recv(), and has to wake up by itself."""
     server = serve("--drain-timeout", "1ms", f"unix:{tmp_path}/socket")
     with server.connect() as client:
@@ -700,7 +700,7 @@ def test_a_new_server_takes_the_port_and_the_children_of_the_old_do_not_disturb_
 # ---- PIPE ----
 
 
-def test_a_client_that_resets_in_the_middle_of_its_echo_kills_nobody(server):
+def test_a_client_that_resets_in_the_middle_of_its_echo_ends_no_process(server):
     for _ in range(20):
         client = server.connect()
         client.sendall(bytes(MEGABYTE))
@@ -716,7 +716,7 @@ def broken_pipe():
     return writer
 
 
-def test_a_reader_of_the_log_who_is_gone_does_not_end_the_service(serve):
+def test_a_closed_reader_of_the_log_does_not_end_the_service(serve):
     writer = broken_pipe()
     server = serve("127.0.0.1:0", preexec=lambda: os.dup2(writer, 2))
     os.close(writer)
@@ -726,7 +726,7 @@ def test_a_reader_of_the_log_who_is_gone_does_not_end_the_service(serve):
     assert server.end() == 0
 
 
-def test_a_reader_of_the_ready_descriptor_who_is_gone_is_words_and_status_4(program, engine):
+def test_a_closed_reader_of_the_ready_descriptor_is_an_error_and_status_4(program, engine):
     writer = broken_pipe()
     server = subprocess.run(
         [program, "serve", "--engine", engine, "--ready-fd", str(writer), "127.0.0.1:0"],

@@ -43,7 +43,7 @@ def converse(server, n):
 
 
 @KINDS
-def test_a_log_that_nobody_reads_stops_neither_the_service_nor_its_end(serve, kind):
+def test_a_log_that_is_not_read_stops_neither_the_service_nor_its_end(serve, kind):
     with opened(kind) as output:
         server = serve_on(serve, output)
         converse(server, kind.lines)
@@ -159,7 +159,7 @@ def test_it_serves_before_its_readiness_is_read(program, engine, tmp_path, kind,
             process.wait()
 
 
-def test_a_server_whose_readiness_nobody_reads_can_be_ended(program, engine, tmp_path):
+def test_a_server_whose_readiness_is_not_read_can_be_ended(program, engine, tmp_path):
     log = tmp_path / "log"
     with opened(outputs.PipeOutput) as output, open(log, "wb") as file:
         outputs.fill(output)
@@ -218,7 +218,7 @@ def test_a_line_that_was_cut_by_the_end_of_a_server_stays_alone(serve, tmp_path)
     assert [json.loads(line)["event"] for line in lines] == ["listening", "notice", "totals"]
 
 
-def test_a_log_that_may_not_grow_kills_nobody(serve, tmp_path):
+def test_a_log_at_its_size_limit_ends_no_process(serve, tmp_path):
     """RLIMIT_FSIZE: the kernel sends SIGXFSZ at the limit."""
 
     def limit():

@@ -271,7 +271,7 @@ def test_a_server_that_was_killed_is_restarted_on_its_unix_path(serve, path):
 
 
 @before_engines
-def test_a_unix_path_where_somebody_listens_is_refused_with_words(serve, path):
+def test_a_unix_path_with_a_listener_is_refused_with_a_message(serve, path):
     first = serve(f"unix:{path}")
     status, log = refusal(serve, f"unix:{path}")
     assert status == 4
@@ -342,7 +342,7 @@ def test_a_process_names_its_client_in_its_title_for_as_long_as_it_serves_it(ser
 
 
 @pytest.mark.engines("thread", "epoll", "uring")
-def test_a_worker_says_in_its_title_which_it_is(serve, engine):
+def test_the_title_of_a_worker_has_its_number(serve, engine):
     server = serve("--workers", "2", "127.0.0.1:0")
     expected = [f"tcpecho: {engine} worker {number}" for number in (1, 2)]
     wait_until(lambda: sorted(map(title_of, server.children())) == expected, "two workers with titles")
@@ -401,7 +401,7 @@ def test_a_path_that_another_server_took_over_is_left_to_it(serve, path):
     assert second.is_faithful()
 
 
-def test_localhost_is_loopback_even_where_no_file_says_so(serve, tmp_path):
+def test_localhost_is_loopback_even_without_a_hosts_file(serve, tmp_path):
     """A container without /etc/hosts (RFC 6761, 6.3)."""
     server = serve("localhost:0", prefix=own_etc(tmp_path, hosts="", nsswitch_conf="hosts: files\n"))
     assert "127.0.0.1" in [parse_address(line)[1][0] for line in server.addresses]

@@ -71,7 +71,7 @@ def test_an_end_that_arrives_while_it_is_stopped_is_no_idle_client(serve, client
     assert {end["reason"] for end in server.ends(FEW)} == {"eof"}
 
 
-def test_a_client_who_is_silent_while_it_is_stopped_is_idle(serve, clients):
+def test_a_client_that_is_silent_while_the_server_is_stopped_is_idle(serve, clients):
     server = serve("--idle-timeout", SHORT, "127.0.0.1:0")
     (sock,) = clients(server, 1)
     with all_stopped(server):
@@ -81,7 +81,7 @@ def test_a_client_who_is_silent_while_it_is_stopped_is_idle(serve, clients):
     assert server.ends(1)[0]["reason"] == "idle"
 
 
-def test_clients_who_finish_while_it_is_stopped_have_finished_though_the_drain_timeout_has_passed(serve, clients):
+def test_clients_that_finish_while_the_server_is_stopped_have_finished_though_the_drain_timeout_has_passed(serve, clients):
     server = serve("--drain-timeout", "2s", "127.0.0.1:0")
     socks = clients(server, FEW)
     server.process.send_signal(signal.SIGTERM)
@@ -111,7 +111,7 @@ def test_the_drain_lasts_longer_by_the_time_in_which_it_was_stopped(serve, clien
     assert server.wait() == 0
 
 
-def test_who_is_called_off_is_not_killed_though_it_is_stopped_for_longer_than_that_may_take(serve, clients):
+def test_an_aborted_client_is_not_killed_though_the_server_is_stopped_for_longer_than_that_may_take(serve, clients):
     server = serve("--drain-timeout", "0s", "127.0.0.1:0")
     socks = clients(server, FEW)
     with all_stopped(server):

@@ -171,7 +171,7 @@ def test_a_narrow_network_changes_nothing_for_talk(narrow, server, talk):
 
 
 @pytest.mark.usefixtures("own_network")
-def test_a_half_closed_client_who_pauses_gets_every_byte_all_the_same(serve):
+def test_a_half_closed_client_that_pauses_gets_every_byte(serve):
     """The kernel aborts a connection without a socket; here, for a zero window, within a second or two."""
     set_sysctl("net.ipv4.tcp_orphan_retries", 1)
     data = pattern(200_000)

@@ -28,7 +28,7 @@ def quiet_client(serve):
 
 
 @pytest.mark.parametrize("idle", ["off", "0s", LONGEST])
-def test_a_quiet_client_is_called_off_and_not_killed(quiet_client, idle):
+def test_a_silent_client_is_aborted_and_not_killed(quiet_client, idle):
     server, sock = quiet_client("--idle-timeout", idle, "--drain-timeout", "100ms")
     server.process.send_signal(signal.SIGTERM)
     assert recv_all(sock) == b""
@@ -55,7 +55,7 @@ def test_without_an_end_of_the_drain_clients_finish(quiet_client, drain):
 
 
 @pytest.mark.parametrize("drain", ["0s", SHORTEST])
-def test_without_time_to_drain_clients_are_called_off_and_not_killed(quiet_client, drain):
+def test_without_time_to_drain_clients_are_aborted_and_not_killed(quiet_client, drain):
     server, sock = quiet_client("--drain-timeout", drain)
     server.process.send_signal(signal.SIGTERM)
     assert recv_all(sock) == b""
@@ -66,7 +66,7 @@ def test_without_time_to_drain_clients_are_called_off_and_not_killed(quiet_clien
 
 @pytest.mark.engines("epoll", "uring")
 @pytest.mark.parametrize("busy", [SHORTEST, LONGEST])
-def test_whatever_time_it_looks_for_work_it_serves_and_ends(serve, busy):
+def test_with_any_busy_poll_time_it_serves_and_ends(serve, busy):
     server = serve("--workers", "1", "--busy-poll", busy, "127.0.0.1:0")
     assert server.is_faithful()
     server.process.send_signal(signal.SIGTERM)

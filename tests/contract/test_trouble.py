@@ -54,7 +54,7 @@ def test_clients_that_reset_before_they_are_accepted_are_logged_by_their_address
     assert server.is_faithful()
 
 
-def test_a_client_that_resets_while_it_is_waited_for_harms_nobody(server):
+def test_a_client_that_resets_while_it_is_waited_for_harms_no_other(server):
     with server.connect() as other:
         converse(other)
         sock = server.connect()
@@ -66,7 +66,7 @@ def test_a_client_that_resets_while_it_is_waited_for_harms_nobody(server):
 
 
 @pytest.mark.parametrize("half_close", [False, True], ids=["at once", "after its FIN"])
-def test_a_client_that_resets_while_its_bytes_are_unread_harms_nobody(server, half_close):
+def test_a_client_that_resets_while_its_bytes_are_unread_harms_no_other(server, half_close):
     with server.connect() as other:
         converse(other)
         sock = server.connect()
@@ -82,7 +82,7 @@ def test_a_client_that_resets_while_its_bytes_are_unread_harms_nobody(server, ha
         converse(other)
 
 
-def test_a_client_that_resets_while_nobody_can_write_to_it_harms_nobody(server):
+def test_a_client_that_resets_while_its_buffer_is_full_harms_no_other(server):
     with server.connect() as other:
         converse(other)
         sock = server.connect()
@@ -92,7 +92,7 @@ def test_a_client_that_resets_while_nobody_can_write_to_it_harms_nobody(server):
         converse(other)
 
 
-def test_a_client_that_resets_with_its_echo_unread_harms_nobody(server):
+def test_a_client_that_resets_with_its_echo_unread_harms_no_other(server):
     with server.connect() as other:
         converse(other)
         for _ in range(50):
@@ -242,7 +242,7 @@ def test_a_drained_client_with_bytes_unread_and_arriving_gets_every_echoed_byte_
     assert server.wait() == 1
 
 
-def test_a_client_that_reads_late_gets_every_echoed_byte_although_who_served_it_is_gone(serve):
+def test_a_client_that_reads_late_gets_every_echoed_byte_after_its_process_has_ended(serve):
     server = serve("--drain-timeout", "100ms", "127.0.0.1:0")
     data = pattern(MORE_THAN_FITS)
     with server.connect() as sock:
@@ -269,7 +269,7 @@ def test_a_client_that_never_stops_sending_cannot_keep_the_server_from_ending(se
     assert server.ends(1)[0]["reason"] == "drain"
 
 
-def test_who_lingers_hears_that_the_server_ends(serve):
+def test_a_lingering_process_notices_that_the_server_ends(serve):
     server = serve("--idle-timeout", "100ms", "--drain-timeout", "100ms", "127.0.0.1:0")
     with server.connect() as sock:
         assert recv_until_clean_end(sock) == b""  # idle; the server lingers, because this client does not end

@@ -95,7 +95,7 @@ def test_signals_and_the_drain_work_as_that_user(serve):
     assert server.wait() == 1
 
 
-def test_a_second_signal_kills_those_who_serve_as_that_user(serve):
+def test_a_second_signal_kills_the_processes_of_that_user(serve):
     server = serve("--user", NOBODY.pw_name, "127.0.0.1:0")
     with server.connect() as client:
         client.sendall(b"hello")
@@ -118,7 +118,7 @@ def test_the_path_is_removed_where_that_user_may(serve, lone_user):
     assert not (directory / "echo").exists()
 
 
-def test_the_path_stays_where_he_may_not_with_a_word_and_the_next_start_takes_its_place(serve, lone_user):
+def test_the_path_stays_where_the_user_may_not_remove_it_and_the_next_start_takes_it(serve, lone_user):
     path = pathlib.Path(lone_user.directory) / "echo"
     first = serve("--user", NOBODY.pw_name, f"unix:{path}")
     assert first.end() == 0
@@ -129,7 +129,7 @@ def test_the_path_stays_where_he_may_not_with_a_word_and_the_next_start_takes_it
     assert serve("--user", NOBODY.pw_name, f"unix:{path}").is_faithful()
 
 
-def test_the_path_stays_in_a_directory_that_he_cannot_search_with_a_word(serve, lone_user):
+def test_the_path_stays_in_a_directory_that_the_user_cannot_search_with_a_warning(serve, lone_user):
     directory = pathlib.Path(lone_user.directory)
     path = directory / "echo"
     directory.chmod(0o700)
@@ -155,7 +155,7 @@ def test_an_unknown_user_is_a_wrong_command_line(program, name):
 
 
 @before_engines
-def test_only_root_can_and_is_told_so(serve, program, lone_user):
+def test_only_root_can_and_others_get_an_error(serve, program, lone_user):
     copy = lone_user.reachable(program)
     server = serve("--user", "root", "127.0.0.1:0", preexec=lone_user.become, program=copy, wait=False)
     assert server.wait() == 4

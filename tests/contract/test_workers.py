@@ -136,7 +136,7 @@ def test_a_stopped_worker_delays_its_clients_and_no_others(serve, connect):
 
 
 @LOOPS
-def test_clients_who_come_one_after_the_other_are_spread(serve):
+def test_clients_that_come_one_after_the_other_are_spread(serve):
     server = serve("-w", "4", "127.0.0.1:0")
     count = 400
     allow_descriptors(count + 100)
@@ -218,7 +218,7 @@ def test_a_thousand_resets_in_the_middle_leave_nothing(server):
     assert add_up(server)
 
 
-def test_many_who_do_not_read_cost_the_others_nothing(serve, connect):
+def test_many_clients_that_do_not_read_cost_the_others_nothing(serve, connect):
     """More of these clients than a ring has buffers: all other clients are served as before."""
     server = serve("-m", "400", "127.0.0.1:0")
     allow_descriptors(600)
@@ -242,7 +242,7 @@ def test_many_who_do_not_read_cost_the_others_nothing(serve, connect):
 
 
 @LOOPS
-def test_a_crowd_that_sends_at_once_while_its_worker_stands_still_is_served(serve, connect):
+def test_many_clients_that_send_while_their_worker_is_stopped_are_served(serve, connect):
     """More events occur at once than a ring has room for, or than a loop fetches."""
     server = serve("-w", "1", "-m", "1000", "127.0.0.1:0")
     allow_descriptors(1200)
@@ -302,7 +302,7 @@ def test_looking_without_sleeping_ends_when_nothing_happens(serve, connect):
 # ---- a waiting client when the server aborts ----
 
 
-def test_one_who_was_served_after_he_had_waited_is_called_off_once(serve):
+def test_a_client_served_after_it_waited_is_aborted_once(serve):
     server = serve("--max-per-source", "1", "--drain-timeout", "200ms", "127.0.0.1:0")
     with server.connect() as first, server.connect() as second:
         converse(first)

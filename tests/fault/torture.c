@@ -3,9 +3,10 @@
  * The seam of the torture (tests/fault/torture.py): the whole program, in which the linker leads
  * every system call that can fail through here (`-Wl,--wrap=recv` and so on, ld(1)).
  *
- * TORTURE_JOURNAL names a file. Every call is written to it as a line, "PROCESS CALL NTH DETAIL", with
- * " INJECTED" behind it if it was made to fail. PROCESS is the process: 0 is the first one, then its
- * children by the order of their first calls. NTH counts the calls of that name of that process.
+ * TORTURE_JOURNAL names a file. Every call is written to it as a line, "PROCESS CALL NTH DETAIL",
+ * with " INJECTED" behind it if it was made to fail. PROCESS is 0 for the first process, and its
+ * children have numbers by the order of their first calls. NTH counts the calls of that name of that
+ * process.
  * DETAIL distinguishes calls of one name: the descriptor, the family, the backlog, the operation.
  *
  * TORTURE_PLAN, "PROCESS CALL NTH ERROR", makes one call fail: ERROR is the errno number, or for

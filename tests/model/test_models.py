@@ -80,7 +80,7 @@ def test_a_search_counts_what_it_visits(model_of):
 
 
 @needs_spin
-def test_a_search_finds_what_is_wrong_and_tells_how(model_of):
+def test_a_search_finds_the_error_and_its_path(model_of):
     model = model_of('active proctype p() { printf("left\\n"); printf("right\\n"); assert(false == WRONG) }\n')
     found = spin.search(model, ["-DWRONG=true"], with_story=True)
     assert "assertion violated" in found.error
@@ -127,7 +127,7 @@ def test_an_approximate_search_is_an_error(model_of, monkeypatch):
 
 
 @needs_spin
-def test_a_statement_that_is_never_reached_is_told(model_of):
+def test_a_statement_that_is_never_reached_is_reported(model_of):
     found = spin.search(model_of(COUNTING.replace("n >= 40", "n > 50 -> n = 7 :: n == 40")), ["-DLAST=40"])
     assert [line for line in found.unreached if "n = 7" in line]
 
@@ -142,7 +142,7 @@ def row_of(model, which, found):
 
 @needs_spin
 @pytest.mark.parametrize("model, which", CHECKS)
-def test_the_page_tells_what_is_counted(runs, model, which):
+def test_the_page_has_the_counts(runs, model, which):
     assert row_of(model, which, runs.checks[model, which].result()) in PAGE.read_text().splitlines()
 
 

@@ -36,7 +36,7 @@ def test_it_depends_on_libc_alone(package):
     assert re.fullmatch(r"libc6 \(>= [\d.]+\)", control(package, "Depends"))
 
 
-def test_it_says_what_it_was_linked_with_statically(package):
+def test_the_package_names_its_static_libraries(package):
     sources = [entry.split()[0] for entry in control(package, "Static-Built-Using").split(", ")]
     assert sources == ["jansson", "liburing", "zlib"]
 

@@ -44,7 +44,7 @@ def test_it_is_named_and_described(contents, version):
     assert labels["org.opencontainers.image.licenses"] == "MIT"
 
 
-def test_it_serves_as_nobody_unless_it_is_told_otherwise(contents):
+def test_it_serves_as_user_nobody_by_default(contents):
     config = contents[1]["config"]
     assert config["User"] == f"{NOBODY}:{NOBODY}"
     assert config["ExposedPorts"] == {f"{PORT}/tcp": {}}
@@ -61,7 +61,7 @@ def test_the_program_and_libc_are_all_that_can_be_run(contents):
     assert all(name.startswith("usr/share/doc/") and name.endswith("/copyright") for name in others)
 
 
-def test_nobody_becomes_another_or_writes_by_what_is_in_it(contents):
+def test_no_file_of_the_image_is_set_user_id_or_writable(contents):
     for name, member in contents[2].items():
         assert member.mode & 0o7000 == 0, f"{name} is set-user-id, set-group-id or sticky"
         assert member.mode & 0o022 == 0, f"{name} can be written to by others than root"

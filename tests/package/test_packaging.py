@@ -104,7 +104,7 @@ def test_the_description_names_every_command():
     assert [name for name in commands if name != "help" and not re.search(rf"\b{name}\b", description)] == []
 
 
-def test_every_static_library_is_told():
+def test_every_static_library_is_listed():
     """In the package's field, and by its licence in the image."""
     told = re.search(r"^static_libraries = (.*)$", (DEB / "rules").read_text(), re.MULTILINE)[1].split()
     meson = (ROOT / "src/meson.build").read_text()
@@ -129,7 +129,7 @@ def test_the_image_is_built_of_files_that_are_there(instructions):
     assert folders < taken, "what meson reads"
 
 
-def test_the_image_starts_from_nothing_and_runs_as_nobody(instructions):
+def test_the_image_starts_from_nothing_and_runs_as_user_nobody(instructions):
     last = max(index for index, (word, _) in enumerate(instructions) if word == "FROM")
     final = instructions[last:]
     assert final[0] == ("FROM", "scratch")

@@ -37,7 +37,7 @@ def has_landlock():
     return ctypes.CDLL(None).syscall(444, None, 0, 1) > 0
 
 
-def test_the_service_lives_from_enabling_to_purging(debian, package, newer):
+def test_the_service_from_enabling_to_purging(debian, package, newer):
     debian.install(package)
     assert debian.run("systemd-analyze", "verify", "--man=no", *UNITS) == ""
     fresh = state(debian, "tcpecho.service")

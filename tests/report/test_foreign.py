@@ -129,7 +129,7 @@ def test_a_log_is_every_count(report, tmp_path):
         assert figures(shown)[name] == pytest.approx(hdr.highest(index_of(percentile(values, part))) / 1000, abs=0.05)
 
 
-def test_tags_are_told_apart(report, tmp_path):
+def test_tags_are_distinguished(report, tmp_path):
     path = tmp_path / "a.hlog"
     path.write_text(log_of(line(0, [1000], "response"), line(0, [500], "service"), line(0, [9], "other"),
                            line(1, [3000], "response"), line(1, [700], "service"), line(1, [9], "other")))
@@ -336,7 +336,7 @@ def test_what_failed_in_fortio_did_not_come_back(report, tmp_path):
 # ---- what is done with them ----
 
 
-def test_they_are_compared_with_ours(report, tmp_path):
+def test_they_are_compared_with_tcpecho(report, tmp_path):
     ours = write(tmp_path / "ours.json", result([30_000_000] * 100))
     (tmp_path / "wrk2.txt").write_text(WRK2)
     fortio = write(tmp_path / "fortio.json", FORTIO)
@@ -348,7 +348,7 @@ def test_they_are_compared_with_ours(report, tmp_path):
     assert report("diff", "--fail-if", "missing_bytes>+10%", fortio, ours)[0] == 2
 
 
-def test_they_are_neither_added_nor_passed_for_ours(refusal, tmp_path):
+def test_they_are_neither_merged_nor_taken_for_results_of_tcpecho(refusal, tmp_path):
     ours = write(tmp_path / "ours.json", result([30_000_000]))
     (tmp_path / "a.hlog").write_text(log_of(line(0, [1000])))
     (tmp_path / "wrk2.txt").write_text(WRK2)

@@ -94,7 +94,7 @@ def test_a_pause_is_no_part_of_a_sum_of_sums(report, tmp_path):
     assert [interval["start"] for interval in total["series"]] == [0.0, 50.0, 100.0]
 
 
-def test_what_limited_a_client_is_told_of_each_run(report, tmp_path):
+def test_what_limited_a_client_is_reported_for_each_run(report, tmp_path):
     good, slow, stopped = (write(tmp_path / name, result([1000], seed=i, client_bound=reason))
                            for i, (name, reason) in enumerate({"good": None, "slow": "slow", "stopped": "stopped"}.items()))
     adder = Adder(report, tmp_path)

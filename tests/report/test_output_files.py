@@ -179,7 +179,7 @@ def test_without_rights_in_the_directory_a_writable_file_is_written(public, inpu
     assert (status, error) == (4, f"tcpecho: cannot write {folder}/new: permission denied\n")
 
 
-def test_a_file_of_another_owner_stays_his(public, input_of_nobody):
+def test_a_file_of_another_owner_stays(public, input_of_nobody):
     """The file and the directory may be written; a new file would belong to its writer."""
     folder = public / "results"
     folder.mkdir()
@@ -296,7 +296,7 @@ def test_a_descriptor_that_was_passed_is_written(program, words):
     assert process.wait(TIMEOUT) == 0
 
 
-def test_a_descriptor_that_is_not_open_is_told_before_the_run(run):
+def test_a_descriptor_that_is_not_open_is_an_error_before_the_run(run):
     assert run("hlog", "/dev/fd/200") == (4, "tcpecho: cannot write /dev/fd/200: bad file descriptor\n")
 
 
@@ -312,7 +312,7 @@ def test_a_named_pipe_gets_it(run, tmp_path, command):
     assert fifo.is_fifo()
 
 
-def test_a_named_pipe_that_nobody_reads_does_not_keep_it_from_ending(program, words, tmp_path):
+def test_a_named_pipe_without_a_reader_does_not_keep_it_from_ending(program, words, tmp_path):
     """The log of an interrupted run: the run waits only a moment for the log's reader."""
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
@@ -385,7 +385,7 @@ def test_a_file_that_may_not_grow_leaves_the_old_result_as_it_was(run, old, comm
         assert old.read_text() == "old result"
 
 
-def test_a_log_that_cannot_be_written_is_told_before_the_run(run, server, tmp_path):
+def test_an_unwritable_log_is_an_error_before_the_run(run, server, tmp_path):
     for path, why in [("missing/log", "no such file or directory"), (".", "is a directory")]:
         status, error = run("hlog", tmp_path / path)
         assert (status, error) == (4, f"tcpecho: cannot write {tmp_path / path}: {why}\n")

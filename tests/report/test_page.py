@@ -120,7 +120,7 @@ def test_where_it_cannot_be_written_the_machine_is_at_fault(draw, tmp_path):
     assert "cannot write /dev/full: no space left on device" in draw(path, status=4, output="/dev/full")
 
 
-def test_it_has_to_be_told_where_and_not_too_many(program, draw, tmp_path):
+def test_it_needs_an_output_and_not_too_many_inputs(program, draw, tmp_path):
     path = documents.write(tmp_path / "run.json", seconds(1))
     result = subprocess.run([program, "report", "html", path], capture_output=True, text=True, timeout=60)
     assert (result.returncode, result.stdout) == (2, "") and "-o" in result.stderr
@@ -145,7 +145,7 @@ def test_it_is_whole_in_itself(draw, tmp_path):
         assert href.startswith("#") or href == "data:,"
 
 
-def test_texts_of_strangers_are_texts(draw, tmp_path):
+def test_hostile_texts_are_shown_as_text(draw, tmp_path):
     name = "<script>hacked=1<" + "\\x-\xff" + '" onload=".json'
     path = documents.write(
         tmp_path / name, seconds(2), host=HOSTILE, kernel=HOSTILE, cpu=HOSTILE, command_line=HOSTILE, version=HOSTILE,
@@ -165,7 +165,7 @@ def test_a_long_text_does_not_fill_the_page(draw, tmp_path):
     assert len(page) < MOST_OF_ONE and "x" * 4096 + "…" in page and "x" * 4097 not in page
 
 
-def test_an_interrupted_run_and_errors_of_connections_are_said(draw, tmp_path):
+def test_an_interrupted_run_and_errors_of_connections_are_reported(draw, tmp_path):
     cut = documents.write(tmp_path / "cut.json", seconds(2), interrupted=True, seconds_wanted=60.0)
     unsound = documents.write(tmp_path / "unsound.json", seconds(2, seed=3), connection_errors={"no_fin": 1234})
     outline = assert_is_sound(draw(cut, unsound))
@@ -315,7 +315,7 @@ def test_a_pause_is_not_drawn_as_load(draw, report, tmp_path, n):
     assert cells and all(end <= 250 or start >= 750 for start, end in cells)
 
 
-def test_what_is_above_an_hour_is_told(draw, tmp_path):
+def test_values_above_an_hour_are_reported(draw, tmp_path):
     told = "what took longer than an hour is drawn as an hour"
     assert told in draw(documents.write(tmp_path / "run.json", [([US, 2 * HOUR, 3 * HOUR], [US] * 3, 0)]))
     assert told not in draw(documents.write(tmp_path / "run.json", [([US, HOUR], [US] * 2, 0)]))

@@ -104,7 +104,7 @@ def test_its_own_policy_lets_style_and_script_pass_and_no_other(two):
     assert any("Content Security Policy" in complaint for complaint in two.complaints())
 
 
-def test_texts_of_strangers_do_nothing(window, pages):
+def test_hostile_texts_do_nothing(window, pages):
     window.look()
     window.open(pages("crowd"))
     assert window.run("return window.hacked") is None
@@ -401,7 +401,7 @@ def test_by_day_and_by_night_it_has_contrast(window, pages, scheme):
     assert len(shades) == 8 and shades == sorted(shades) and shades[0] > 1.1
 
 
-def test_runs_are_told_apart_without_colours(window, pages):
+def test_runs_are_distinguished_without_colours(window, pages):
     window.look()
     window.open(pages("crowd"))
     marks = window.run("return [...document.querySelectorAll('#percentiles .mark.response')].map((mark) => "

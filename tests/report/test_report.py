@@ -287,7 +287,7 @@ def row(output, name):
     return next(line.split() for line in output.splitlines() if line.startswith(name + " "))
 
 
-def test_a_difference_is_told(report, tmp_path):
+def test_a_difference_is_reported(report, tmp_path):
     old = write(tmp_path / "old.json", result([100_000] * 1000))
     new = write(tmp_path / "new.json", result([150_000] * 500, connections=8))
     status, output, error = report("diff", old, new)
@@ -363,7 +363,7 @@ def test_a_run_that_is_no_whole_measurement_passes_no_limit(report, tmp_path, na
     assert (status, error) == (1, f"tcpecho: --fail-if: {side}: {sentence}\n")
 
 
-def test_messages_that_were_never_sent_are_not_said_to_have_failed(report, tmp_path):
+def test_messages_that_were_never_sent_are_not_reported_as_failed(report, tmp_path):
     run = write(tmp_path / "run", result([100_000] * 10, sent=12, errors={"no_reply": 2, "never_sent": 5},
                                          rate_wanted=17, mode="open"))
     status, output, _ = report("show", run)
@@ -377,7 +377,7 @@ def test_messages_that_were_never_sent_are_not_said_to_have_failed(report, tmp_p
     assert "2 failed, 5 never sent" in page and "7 failed" not in page
 
 
-def test_times_with_unfinished_messages_are_said_to_be_lower_bounds(report, tmp_path):
+def test_times_with_unfinished_messages_are_reported_as_lower_bounds(report, tmp_path):
     for n in (0, 2):
         item = {"start": 0.0, "seconds": 1.0, "echoes": 10 - n, "unfinished": n, "verified_bytes": 640, "failures": 0,
                 "response": encode([100_000] * 10), "service": None}

@@ -158,7 +158,7 @@ def test_connections_that_never_end_are_cut_at_the_drain_timeout_by_a_fin(networ
     assert reasons.count("drain") == held, reasons
 
 
-def test_without_the_balancer_being_told_first_new_connections_go_elsewhere(network, fleet, bench):
+def test_without_notice_to_the_balancer_new_connections_go_elsewhere(network, fleet, bench):
     """Only TERM: a connection between TERM and the next check is refused there, and HAProxy tries another server."""
     servers = fleet()
     load = bench("-c", 24, "--churn", "-d", "1h")

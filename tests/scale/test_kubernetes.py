@@ -142,7 +142,7 @@ def seconds_of(text):
     return int(re.fullmatch(r"(\d+)s", text)[1])
 
 
-def test_who_is_told_to_end_is_given_the_time_that_it_takes():
+def test_a_pod_that_is_ended_gets_the_time_that_it_needs():
     container = container_of("Deployment")
     before_stop = container["lifecycle"]["preStop"]["exec"]["command"]
     waits = (int(option_of(before_stop, "-c")) - 1) * seconds_of(option_of(before_stop, "-i"))

@@ -17,7 +17,7 @@ def number(text):
     return float(text.replace(",", ""))
 
 
-def test_what_is_cited_is_said_there():
+def test_cited_sections_have_the_cited_words():
     found = list(CITED.finditer(PAGE))
     assert len(found) == 12
     for row in found:

@@ -78,7 +78,7 @@ def test_the_sum_of_three_machines_is_what_the_server_counted(program, fleet, se
         assert abs(off) <= within + 1e-6
 
 
-def test_a_machine_that_finds_a_fault_is_told_and_counted(program, fleet, serve_on, tmp_path):
+def test_a_machine_that_finds_a_fault_is_reported_and_counted(program, fleet, serve_on, tmp_path):
     """Each machine misses its limit: the results are merged all the same, and the status is 1."""
     network, machines, _ = fleet
     serve_on(network.machine("server", 100))

@@ -52,7 +52,7 @@ def test_clients_of_every_kind_and_trouble_leave_nothing_behind(program, engine)
 
 @alone
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_crowd_comes_and_goes(program, engine):
+def test_many_idle_connections_come_and_go(program, engine):
     skip_if_unusable(program, engine)
     run_soak(program, "--crowd", "500", "--engine", engine)
 
@@ -236,7 +236,7 @@ def test_a_worker_takes_its_clients_with_it(accounts):
 
 
 @pytest.mark.parametrize("accounts", WRONG_DEATHS.values(), ids=WRONG_DEATHS)
-def test_a_worker_takes_nobody_else_with_it(accounts):
+def test_a_dead_worker_ends_no_other_clients(accounts):
     assert tell_of_deaths(*accounts)
 
 

@@ -53,7 +53,7 @@ TEST(a_moment_by_the_clock_on_the_wall_is_as_far_from_now)
 	assert_int_equal(clock_since_epoch_ns(1700), wall_ns + 700);
 }
 
-TEST(a_deadline_is_so_long_from_now)
+TEST(a_deadline_is_a_time_from_now)
 {
 	now_ns = 7 * CLOCK_NS_PER_S;
 	assert_int_equal(clock_deadline_ns(0), now_ns);
@@ -122,7 +122,7 @@ TEST(more_than_an_int_of_milliseconds_is_as_much_as_poll_can_wait)
 	assert_int_equal(clock_poll_ms(CLOCK_NEVER - 1), INT_MAX);
 }
 
-TEST(the_kernel_says_how_far_the_clock_on_the_wall_can_be_trusted)
+TEST(the_kernel_states_the_error_bound_of_the_clock)
 {
 	struct clock_trust trust;
 	kernels = (struct timex){ .status = STA_PLL | STA_NANO, .maxerror = 12345 };
@@ -136,7 +136,7 @@ TEST(the_kernel_says_how_far_the_clock_on_the_wall_can_be_trusted)
 	assert_true(trust.is_synchronised);
 }
 
-TEST(a_clock_that_nobody_keeps_right_may_be_wrong_by_anything)
+TEST(an_unsynchronised_clock_has_no_error_bound)
 {
 	struct clock_trust trust;
 	kernels = (struct timex){ .maxerror = 500 };
@@ -164,15 +164,15 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(now_is_seconds_and_nanoseconds_together),
 		cmocka_unit_test(a_moment_by_the_clock_on_the_wall_is_as_far_from_now),
-		cmocka_unit_test(a_deadline_is_so_long_from_now),
+		cmocka_unit_test(a_deadline_is_a_time_from_now),
 		cmocka_unit_test(a_deadline_beyond_64_bits_never_comes),
 		cmocka_unit_test(the_earlier_deadline_wins_and_never_always_loses),
 		cmocka_unit_test(what_is_left_is_rounded_up_to_whole_milliseconds),
 		cmocka_unit_test(a_deadline_that_has_passed_is_not_waited_for),
 		cmocka_unit_test(never_is_waited_for_without_end),
 		cmocka_unit_test(more_than_an_int_of_milliseconds_is_as_much_as_poll_can_wait),
-		cmocka_unit_test(the_kernel_says_how_far_the_clock_on_the_wall_can_be_trusted),
-		cmocka_unit_test(a_clock_that_nobody_keeps_right_may_be_wrong_by_anything),
+		cmocka_unit_test(the_kernel_states_the_error_bound_of_the_clock),
+		cmocka_unit_test(an_unsynchronised_clock_has_no_error_bound),
 		cmocka_unit_test(where_the_kernel_may_not_be_asked_nothing_is_said),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -69,7 +69,7 @@ TEST(every_sentence_is_lower_case_whole_and_without_a_full_stop)
 		assert_continues_a_sentence(err_text(-error).text);
 }
 
-TEST(errno_sentences_are_those_of_the_c_library_but_for_their_capital)
+TEST(errno_sentences_are_those_of_the_c_library_in_lower_case)
 {
 	assert_string_equal(err_text(-ECONNREFUSED).text, "connection refused");
 	assert_string_equal(err_text(-EADDRINUSE).text, "address already in use");
@@ -91,7 +91,7 @@ TEST(errno_names_are_their_symbols)
 	assert_string_equal(err_name(-LAST_ERRNO), "EHWPOISON");
 }
 
-TEST(an_unknown_code_is_told_by_its_number)
+TEST(an_unknown_code_is_shown_by_its_number)
 {
 	assert_string_equal(err_text(-4095).text, "error 4095");
 	assert_string_equal(err_text(-5999).text, "error 5999");
@@ -136,9 +136,9 @@ int main(void)
 		cmocka_unit_test(own_codes_stay_clear_of_errno_and_of_each_other),
 		cmocka_unit_test(a_shortage_is_one_of_the_kernels_memory_and_no_limit_of_ours),
 		cmocka_unit_test(every_sentence_is_lower_case_whole_and_without_a_full_stop),
-		cmocka_unit_test(errno_sentences_are_those_of_the_c_library_but_for_their_capital),
+		cmocka_unit_test(errno_sentences_are_those_of_the_c_library_in_lower_case),
 		cmocka_unit_test(errno_names_are_their_symbols),
-		cmocka_unit_test(an_unknown_code_is_told_by_its_number),
+		cmocka_unit_test(an_unknown_code_is_shown_by_its_number),
 		cmocka_unit_test(what_is_no_error_has_no_name),
 		cmocka_unit_test(a_shortage_has_a_remedy_that_follows_its_sentence),
 		cmocka_unit_test(a_local_code_is_known_by_its_name_too),

@@ -196,7 +196,7 @@ TEST(every_sequence_comes_out_the_same_byte_by_byte)
 	}
 }
 
-TEST(who_does_not_know_utf8_gets_ascii_only)
+TEST(a_terminal_without_utf8_gets_ascii_only)
 {
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct shown shown = filter(for_ascii, rows[i].in, strlen(rows[i].in), 0);
@@ -304,7 +304,7 @@ int main(void)
 		cmocka_unit_test(layout_passes_to_a_screen_and_not_into_a_log),
 		cmocka_unit_test(every_sequence_comes_out_the_same_wherever_it_is_cut),
 		cmocka_unit_test(every_sequence_comes_out_the_same_byte_by_byte),
-		cmocka_unit_test(who_does_not_know_utf8_gets_ascii_only),
+		cmocka_unit_test(a_terminal_without_utf8_gets_ascii_only),
 		cmocka_unit_test(whatever_comes_in_what_goes_out_is_clean),
 		cmocka_unit_test(three_bytes_held_back_and_a_fourth_fit_into_the_room_of_one),
 		cmocka_unit_test(the_end_gives_back_what_was_held_once),

@@ -91,7 +91,7 @@ static void assert_one_harmless_line(const struct unit_capture *log)
 
 static struct unit_capture log_of;
 
-TEST(a_sentence_says_who_speaks_and_how_grave_it_is)
+TEST(a_message_names_the_program_and_the_severity)
 {
 	unit_capture_begin(&log_of, STDERR_FILENO);
 	log_error("cannot listen on port %d: %s", 80, "permission denied");
@@ -103,7 +103,7 @@ TEST(a_sentence_says_who_speaks_and_how_grave_it_is)
 					 "listening on [::]:9877\n");
 }
 
-TEST(colour_paints_the_grave_words_only)
+TEST(colour_marks_only_the_severity)
 {
 	log_setup(LOG_TEXT, true);
 	unit_capture_begin(&log_of, STDERR_FILENO);
@@ -158,7 +158,7 @@ TEST(a_record_in_json_is_one_object)
 					 "\"in\":18446744073709551615,\"seconds\":3.214}\n");
 }
 
-TEST(seconds_are_told_to_the_millisecond)
+TEST(seconds_are_shown_to_the_millisecond)
 {
 	static const struct {
 		uint64_t ns;
@@ -202,7 +202,7 @@ static const struct {
 	{ "cut\xe2\x82", "cut\\xe2\\x82", "\"cut\\\\xe2\\\\x82\"" },
 };
 
-TEST(a_value_from_a_stranger_can_forge_no_field_and_no_line)
+TEST(a_value_from_outside_can_forge_no_field_and_no_line)
 {
 	for (size_t i = 0; i < ARRAY_LEN(strangers); i++) {
 		char expected[256];
@@ -466,7 +466,7 @@ static void close_stuck(const struct stuck *pipe)
 	close(pipe->writer);
 }
 
-TEST(lines_that_nobody_takes_are_dropped_and_told_later)
+TEST(lines_that_are_not_read_are_dropped_and_counted_later)
 {
 	struct log_record record;
 	struct stuck pipe = make_stuck(0);
@@ -483,7 +483,7 @@ TEST(lines_that_nobody_takes_are_dropped_and_told_later)
 	close_stuck(&pipe);
 }
 
-TEST(what_was_dropped_is_told_in_json_as_well)
+TEST(dropped_lines_are_counted_in_json_as_well)
 {
 	struct stuck pipe = make_stuck(0);
 	log_setup(LOG_JSON, false);
@@ -562,7 +562,7 @@ TEST(an_error_waits_where_standard_error_does_not_block_too)
 	assert_an_error_waits(O_NONBLOCK, 0, "tcpecho: nobody may miss this\n");
 }
 
-TEST(an_error_waits_behind_held_lines_that_nobody_takes_but_they_do_not)
+TEST(an_error_waits_behind_held_lines_that_are_not_read)
 {
 	assert_an_error_waits(0, 3, "dropped lines=3\ntcpecho: nobody may miss this\n");
 }
@@ -705,7 +705,7 @@ static void count_for_a_child(const void *argument)
 	child_must_have_read(reader, "dropped lines=2\nparent\ndropped lines=1\nchild\nparent\n");
 }
 
-TEST(what_another_process_has_dropped_is_told_once_by_the_next_that_writes)
+TEST(lines_dropped_by_another_process_are_counted_once_by_the_next_writer)
 {
 	unit_in_child(count_for_a_child, NULL);
 }
@@ -964,7 +964,7 @@ TEST(an_interruption_loses_no_line_that_is_held)
 	assert_string_equal(log_of.text, "one\ntwo\n");
 }
 
-TEST(hold_conn_lines_that_nobody_takes_are_counted_each)
+TEST(held_lines_that_are_not_read_are_counted_each)
 {
 	struct stuck pipe = make_stuck(0);
 	int saved_fd = redirect(pipe.writer);
@@ -983,7 +983,7 @@ TEST(hold_conn_lines_that_nobody_takes_are_counted_each)
  * The held lines exceed the buffer and are written before the release, while the pipe is full; then
  * the reader reads.
  */
-TEST(what_was_dropped_is_told_before_any_later_line)
+TEST(dropped_lines_are_counted_before_any_later_line)
 {
 	struct stuck pipe = make_stuck(0);
 	char expected[64];
@@ -1020,7 +1020,7 @@ static void log_into_nothing(const void *argument)
 	log_notice("nor this");
 }
 
-TEST(a_log_without_a_reader_ends_nobody)
+TEST(a_log_without_a_reader_ends_no_process)
 {
 	int ends[2], none = -1;
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
@@ -1071,7 +1071,7 @@ static void ask_for_colour(const void *argument)
 	UNIT_CHILD_MUST(log_colour_wanted() == row->wanted);
 }
 
-TEST(colour_is_for_terminals_whose_owner_does_not_mind)
+TEST(colour_is_for_terminals_without_no_color)
 {
 	unit_need_terminal();
 	static const struct terminal rows[] = {
@@ -1110,13 +1110,13 @@ static int in_text(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		LOG_TEST(a_sentence_says_who_speaks_and_how_grave_it_is),
-		LOG_TEST(colour_paints_the_grave_words_only),
+		LOG_TEST(a_message_names_the_program_and_the_severity),
+		LOG_TEST(colour_marks_only_the_severity),
 		LOG_TEST(a_sentence_in_json_is_an_object_without_paint),
 		LOG_TEST(a_record_is_names_and_values),
 		LOG_TEST(a_record_in_json_is_one_object),
-		LOG_TEST(seconds_are_told_to_the_millisecond),
-		LOG_TEST(a_value_from_a_stranger_can_forge_no_field_and_no_line),
+		LOG_TEST(seconds_are_shown_to_the_millisecond),
+		LOG_TEST(a_value_from_outside_can_forge_no_field_and_no_line),
 		LOG_TEST(every_byte_in_a_sentence_leaves_one_harmless_line),
 		LOG_TEST(a_sentence_that_ends_within_a_character_loses_no_byte),
 		LOG_TEST(a_long_value_is_cut_and_the_fields_behind_it_stay),
@@ -1125,18 +1125,18 @@ int main(void)
 		LOG_TEST(too_many_fields_leave_one_line),
 		LOG_TEST(a_line_is_one_write),
 		LOG_TEST(an_interruption_loses_no_line),
-		LOG_TEST(lines_that_nobody_takes_are_dropped_and_told_later),
-		LOG_TEST(what_was_dropped_is_told_in_json_as_well),
+		LOG_TEST(lines_that_are_not_read_are_dropped_and_counted_later),
+		LOG_TEST(dropped_lines_are_counted_in_json_as_well),
 		LOG_TEST(an_error_waits_until_it_is_taken),
 		LOG_TEST(an_error_waits_where_standard_error_does_not_block_too),
-		LOG_TEST(an_error_waits_behind_held_lines_that_nobody_takes_but_they_do_not),
+		LOG_TEST(an_error_waits_behind_held_lines_that_are_not_read),
 		LOG_TEST(a_line_that_was_cut_is_completed_before_the_next),
 		LOG_TEST(a_count_that_cannot_be_written_is_kept),
 		LOG_TEST(what_was_held_is_completed_too),
 		LOG_TEST(an_error_does_not_wait_for_a_disk_for_ever),
 		LOG_TEST(a_line_behind_that_of_another_process_that_was_cut_begins_a_line),
 		LOG_TEST(a_line_that_another_program_has_left_is_ended),
-		LOG_TEST(what_another_process_has_dropped_is_told_once_by_the_next_that_writes),
+		LOG_TEST(lines_dropped_by_another_process_are_counted_once_by_the_next_writer),
 		LOG_TEST(a_child_does_not_write_what_its_parent_holds),
 		LOG_TEST(a_terminal_that_stalls_gets_whole_lines_and_a_count_of_others),
 		LOG_TEST(a_socket_that_stalls_gets_whole_lines_and_a_count_of_others),
@@ -1147,11 +1147,11 @@ int main(void)
 		LOG_TEST(the_longest_lines_fit_however_little_room_is_left),
 		LOG_TEST(an_error_is_written_at_once_behind_what_is_held),
 		LOG_TEST(an_interruption_loses_no_line_that_is_held),
-		LOG_TEST(hold_conn_lines_that_nobody_takes_are_counted_each),
-		LOG_TEST(what_was_dropped_is_told_before_any_later_line),
-		LOG_TEST(a_log_without_a_reader_ends_nobody),
+		LOG_TEST(held_lines_that_are_not_read_are_counted_each),
+		LOG_TEST(dropped_lines_are_counted_before_any_later_line),
+		LOG_TEST(a_log_without_a_reader_ends_no_process),
 		LOG_TEST(once_a_second_is_at_once_and_then_after_a_second),
-		LOG_TEST(colour_is_for_terminals_whose_owner_does_not_mind),
+		LOG_TEST(colour_is_for_terminals_without_no_color),
 		LOG_TEST(a_file_is_not_painted),
 	};
 	/* mbstowcs(3) decides in this locale what is valid UTF-8. */

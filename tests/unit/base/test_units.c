@@ -236,7 +236,7 @@ static int parse_moment(const char *text, uint64_t *ret_ns)
 	return units_parse_moment(text, NOW, ret_ns);
 }
 
-TEST(a_moment_is_a_time_of_day_or_seconds_since_1970_or_so_long_from_now)
+TEST(a_moment_is_a_time_of_day_or_seconds_since_1970_or_a_time_from_now)
 {
 	static const struct row rows[] = {
 		{ "2026-11-26T12:00:00Z", 0, NOW },
@@ -331,7 +331,7 @@ int main(void)
 		cmocka_unit_test(every_duration_that_is_printed_reads_as_itself),
 		cmocka_unit_test(bytes_are_printed_in_powers_of_1024),
 		cmocka_unit_test(
-			a_moment_is_a_time_of_day_or_seconds_since_1970_or_so_long_from_now),
+			a_moment_is_a_time_of_day_or_seconds_since_1970_or_a_time_from_now),
 		cmocka_unit_test(what_is_no_moment_is_refused_with_its_reason),
 		cmocka_unit_test(a_count_has_its_noun_in_the_right_number),
 		cmocka_unit_test(a_moment_is_printed_to_the_nanosecond),

@@ -73,7 +73,7 @@ static void assert_row_is_shown(const struct option_row *row)
 		assert_in_line(line, row->choice(i));
 }
 
-TEST(every_option_of_every_command_is_shown_with_all_that_its_row_says)
+TEST(every_option_of_every_command_is_shown_with_its_whole_row)
 {
 	for (const struct command *const *at = commands; *at != NULL; at++) {
 		print_command(*at);
@@ -124,7 +124,7 @@ TEST(every_exit_status_is_explained)
 	}
 }
 
-TEST(the_environment_is_told_by_example_where_there_are_options)
+TEST(the_environment_has_an_example_where_there_are_options)
 {
 	for (const struct command *const *at = commands; *at != NULL; at++) {
 		print_command(*at);
@@ -191,11 +191,11 @@ static int free_printed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_option_of_every_command_is_shown_with_all_that_its_row_says),
+		cmocka_unit_test(every_option_of_every_command_is_shown_with_its_whole_row),
 		cmocka_unit_test(nothing_is_shown_that_is_no_option),
 		cmocka_unit_test(usage_is_the_first_line),
 		cmocka_unit_test(every_exit_status_is_explained),
-		cmocka_unit_test(the_environment_is_told_by_example_where_there_are_options),
+		cmocka_unit_test(the_environment_has_an_example_where_there_are_options),
 		cmocka_unit_test(explanations_are_wrapped_and_lose_no_word),
 		cmocka_unit_test(the_program_lists_every_command),
 		cmocka_unit_test(the_version_says_what_is_built_in),

@@ -45,7 +45,7 @@ TEST(with_a_command_it_explains_it)
 	}
 }
 
-TEST(with_anything_else_it_says_what_is_wrong)
+TEST(anything_else_is_an_error_that_names_it)
 {
 	assert_int_equal(help("knock", NULL), STATUS_USAGE);
 	assert_string_equal(output.text, "");
@@ -60,7 +60,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(alone_it_lists_the_commands),
 		cmocka_unit_test(with_a_command_it_explains_it),
-		cmocka_unit_test(with_anything_else_it_says_what_is_wrong),
+		cmocka_unit_test(anything_else_is_an_error_that_names_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

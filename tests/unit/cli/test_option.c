@@ -396,7 +396,7 @@ TEST(a_bad_variable_is_named)
 	assert_bad("", "TCPECHO_SERVE_ENGINE='': not one of: fork, thread, epoll");
 }
 
-TEST(a_bad_variable_is_nobodys_business_where_it_does_not_count)
+TEST(a_bad_variable_of_another_command_is_ignored)
 {
 	setenv("TCPECHO_SERVE_MAX_CLIENTS", "101", 1);
 	assert_good("-m 5");
@@ -495,7 +495,7 @@ int main(void)
 		OPTION_TEST(the_environment_wins_over_presets_and_the_command_line_over_it),
 		OPTION_TEST(a_flag_in_the_environment_is_0_or_1),
 		OPTION_TEST(a_bad_variable_is_named),
-		OPTION_TEST(a_bad_variable_is_nobodys_business_where_it_does_not_count),
+		OPTION_TEST(a_bad_variable_of_another_command_is_ignored),
 		OPTION_TEST(variables_of_another_command_mean_nothing),
 		OPTION_TEST(choices_are_joined_and_cut_where_there_is_no_room),
 		OPTION_TEST(a_preset_that_its_own_option_refuses_is_a_bug),

@@ -119,7 +119,7 @@ TEST(five_bytes_are_enough_for_a_flipped_bit)
 	assert_int_equal(diagnose_some(4).kind, DIAGNOSIS_UNKNOWN);
 }
 
-TEST(a_foreign_word_in_place_is_told_from_a_moved_one)
+TEST(a_foreign_word_in_place_differs_from_a_moved_one)
 {
 	for (size_t w = 0; w < ARRAY_LEN(worlds); w++) {
 		come_back(worlds[w].from, worlds[w].of);
@@ -134,7 +134,7 @@ TEST(a_foreign_word_in_place_is_told_from_a_moved_one)
 	}
 }
 
-TEST(bytes_changed_by_a_rule_are_told)
+TEST(bytes_changed_by_a_rule_are_diagnosed)
 {
 	come_back(0, 1);
 	for (size_t i = 0; i < n_got; i++)
@@ -199,7 +199,7 @@ TEST(repeated_bytes_are_counted)
 	}
 }
 
-TEST(a_block_of_long_ago_in_the_place_of_another_is_told)
+TEST(an_old_block_in_place_of_a_new_one_is_diagnosed)
 {
 	come_back(3, 1000);
 	put_stream(4096, 3, 512, 64);
@@ -233,7 +233,7 @@ TEST(doubled_0xff_is_telnet)
 
 /* ---- of others ---- */
 
-TEST(a_swap_of_two_connections_is_told_with_the_other_and_its_offset)
+TEST(a_swap_of_two_connections_names_the_other_and_its_offset)
 {
 	static const size_t sizes[] = { 8, 16, 64, 100, 4096 };
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
@@ -267,7 +267,7 @@ TEST(the_sentence_for_a_swap_names_both_places)
 				"(64 bytes; those after them are right)");
 }
 
-TEST(bytes_that_nobody_has_sent_yet_are_no_stray)
+TEST(bytes_not_sent_yet_are_not_misplaced)
 {
 	come_back(0, 1000);
 	put_stream(4096, 8, SENT, SENT - 4096);
@@ -330,7 +330,7 @@ TEST(a_foreign_word_that_was_put_in_is_counted)
 	}
 }
 
-TEST(a_block_that_was_replaced_by_a_shorter_one_is_told)
+TEST(a_block_replaced_by_a_shorter_one_is_diagnosed)
 {
 	come_back(0, 1);
 	drop(4096, 64);
@@ -352,7 +352,7 @@ static void convert_newlines(bool to_crlf)
 	}
 }
 
-TEST(converted_line_ends_are_told)
+TEST(converted_line_ends_are_diagnosed)
 {
 	for (size_t w = 0; w < ARRAY_LEN(worlds); w++) {
 		come_back(worlds[w].from, worlds[w].of);
@@ -364,7 +364,7 @@ TEST(converted_line_ends_are_told)
 	}
 }
 
-TEST(converted_line_ends_are_told_the_other_way_round)
+TEST(line_ends_converted_the_other_way_are_diagnosed)
 {
 	/* Finds the first connection in which the two follow each other. */
 	for (uint64_t from = 0; from < 1000; from++) {
@@ -482,7 +482,7 @@ TEST(mistakes_are_called_by_their_names_whatever_seed_and_place)
 
 /* ---- too little ---- */
 
-TEST(one_byte_is_too_few_to_tell)
+TEST(one_byte_is_too_few_for_a_diagnosis)
 {
 	come_back(0, 1);
 	unsigned char sent = got[8192];
@@ -539,28 +539,28 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_flipped_bit_is_named_wherever_it_is),
 		cmocka_unit_test(five_bytes_are_enough_for_a_flipped_bit),
-		cmocka_unit_test(a_foreign_word_in_place_is_told_from_a_moved_one),
-		cmocka_unit_test(bytes_changed_by_a_rule_are_told),
+		cmocka_unit_test(a_foreign_word_in_place_differs_from_a_moved_one),
+		cmocka_unit_test(bytes_changed_by_a_rule_are_diagnosed),
 		cmocka_unit_test(lost_bytes_are_counted),
 		cmocka_unit_test(the_sentence_for_lost_bytes_says_how_many_and_where),
 		cmocka_unit_test(repeated_bytes_are_counted),
-		cmocka_unit_test(a_block_of_long_ago_in_the_place_of_another_is_told),
+		cmocka_unit_test(an_old_block_in_place_of_a_new_one_is_diagnosed),
 		cmocka_unit_test(what_comes_twice_at_the_end_is_repeated_and_no_surplus),
 		cmocka_unit_test(doubled_0xff_is_telnet),
-		cmocka_unit_test(a_swap_of_two_connections_is_told_with_the_other_and_its_offset),
+		cmocka_unit_test(a_swap_of_two_connections_names_the_other_and_its_offset),
 		cmocka_unit_test(the_sentence_for_a_swap_names_both_places),
-		cmocka_unit_test(bytes_that_nobody_has_sent_yet_are_no_stray),
+		cmocka_unit_test(bytes_not_sent_yet_are_not_misplaced),
 		cmocka_unit_test(bytes_that_only_others_have_got_as_far_as_were_not_sent),
 		cmocka_unit_test(inserted_bytes_are_counted_and_shown),
 		cmocka_unit_test(a_foreign_word_that_was_put_in_is_counted),
-		cmocka_unit_test(a_block_that_was_replaced_by_a_shorter_one_is_told),
-		cmocka_unit_test(converted_line_ends_are_told),
-		cmocka_unit_test(converted_line_ends_are_told_the_other_way_round),
+		cmocka_unit_test(a_block_replaced_by_a_shorter_one_is_diagnosed),
+		cmocka_unit_test(converted_line_ends_are_diagnosed),
+		cmocka_unit_test(line_ends_converted_the_other_way_are_diagnosed),
 		cmocka_unit_test(text_instead_of_an_echo_is_shown_escaped),
 		cmocka_unit_test(bytes_from_nowhere_are_foreign),
 		cmocka_unit_test(what_was_never_sent_is_surplus),
 		cmocka_unit_test(mistakes_are_called_by_their_names_whatever_seed_and_place),
-		cmocka_unit_test(one_byte_is_too_few_to_tell),
+		cmocka_unit_test(one_byte_is_too_few_for_a_diagnosis),
 		cmocka_unit_test(few_bytes_are_never_called_by_a_wrong_name),
 		cmocka_unit_test(expected_and_received_bytes_are_shown_as_hex),
 		cmocka_unit_test(nothing_to_diagnose_is_a_bug_of_the_caller),

@@ -122,7 +122,7 @@ TEST(a_suffix_is_shown)
 		  "no plain echo: it adds \"bye^M^J\" after what it returns");
 }
 
-TEST(lines_are_told)
+TEST(changed_lines_are_diagnosed)
 {
 	assert_is(judge_text("one\ntwo\nthree", "one\ntwo\n"), PEER_LINES,
 		  "no plain echo: it answers whole lines only "
@@ -130,7 +130,7 @@ TEST(lines_are_told)
 	assert_int_equal(judge_text("one\ntwo\nthree", "one\n").kind, PEER_SHORT);
 }
 
-TEST(changed_line_ends_are_told)
+TEST(changed_line_ends_are_diagnosed)
 {
 	assert_is(judge_text("hello\n", "hello\r\n"), PEER_LINE_ENDS,
 		  "no plain echo: it changes line ends to \"^M^J\"");
@@ -142,7 +142,7 @@ TEST(changed_line_ends_are_told)
 		  "no plain echo: it removes \"^J\"");
 }
 
-TEST(rules_are_told)
+TEST(rules_are_diagnosed)
 {
 	assert_is(judge_text("Hello, you\n", "HELLO, YOU\n"), PEER_TRANSFORMED,
 		  "no plain echo: it changes letters to upper case");
@@ -158,7 +158,7 @@ TEST(rules_are_told)
 		  "no plain echo: it inverts every bit");
 }
 
-TEST(a_reversal_is_told_wherever_the_line_end_is)
+TEST(a_reversal_is_diagnosed_wherever_the_line_end_is)
 {
 	static const char *const replies[] = { "olleh\n", "\nolleh", "\r\nolleh" };
 	for (size_t i = 0; i < ARRAY_LEN(replies); i++)
@@ -257,10 +257,10 @@ int main(void)
 		cmocka_unit_test(a_prefix_is_shown_before_binary_lines_too),
 		cmocka_unit_test(few_bytes_within_another_answer_are_no_prefix),
 		cmocka_unit_test(a_suffix_is_shown),
-		cmocka_unit_test(lines_are_told),
-		cmocka_unit_test(changed_line_ends_are_told),
-		cmocka_unit_test(rules_are_told),
-		cmocka_unit_test(a_reversal_is_told_wherever_the_line_end_is),
+		cmocka_unit_test(changed_lines_are_diagnosed),
+		cmocka_unit_test(changed_line_ends_are_diagnosed),
+		cmocka_unit_test(rules_are_diagnosed),
+		cmocka_unit_test(a_reversal_is_diagnosed_wherever_the_line_end_is),
 		cmocka_unit_test(any_other_answer_is_shown_escaped_and_cut),
 		cmocka_unit_test(a_mistake_of_an_echo_names_no_other_server),
 		cmocka_unit_test(another_server_is_named),

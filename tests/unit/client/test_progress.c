@@ -86,7 +86,7 @@ static struct progress start(int input_fd, int output_fd)
 	return progress;
 }
 
-TEST(it_is_wanted_where_a_person_looks_on_and_nothing_else_is_on_the_screen)
+TEST(progress_is_shown_on_a_terminal_without_other_output)
 {
 	unit_need_terminal();
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -103,7 +103,7 @@ TEST(it_is_wanted_where_a_person_looks_on_and_nothing_else_is_on_the_screen)
 	close(null);
 }
 
-TEST(who_does_not_want_it_never_waits_for_it_and_sees_nothing)
+TEST(without_progress_there_is_no_wait_and_no_output)
 {
 	unit_need_terminal();
 	struct progress progress = after_seconds(5);
@@ -214,9 +214,8 @@ TEST(clearing_leaves_an_empty_line_once)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TERMINAL_TEST(
-			it_is_wanted_where_a_person_looks_on_and_nothing_else_is_on_the_screen),
-		TERMINAL_TEST(who_does_not_want_it_never_waits_for_it_and_sees_nothing),
+		TERMINAL_TEST(progress_is_shown_on_a_terminal_without_other_output),
+		TERMINAL_TEST(without_progress_there_is_no_wait_and_no_output),
 		TERMINAL_TEST(it_comes_after_a_second_and_then_again_and_again),
 		TERMINAL_TEST(it_shows_bytes_and_rate_on_a_line_that_writes_over_itself),
 		TERMINAL_TEST(it_shows_the_share_of_a_file),

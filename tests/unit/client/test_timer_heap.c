@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "unit.h"
 
-TEST(at_first_nobody_is_to_be_woken)
+TEST(at_first_no_process_sleeps)
 {
 	struct timer_heap timers;
 	uint32_t who;
@@ -68,7 +68,7 @@ TEST(the_earliest_is_first_whatever_is_set)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(at_first_nobody_is_to_be_woken),
+		cmocka_unit_test(at_first_no_process_sleeps),
 		cmocka_unit_test(one_is_due_at_its_time_and_not_before),
 		cmocka_unit_test(the_earliest_is_first_whatever_is_set),
 	};

@@ -123,7 +123,7 @@ TEST(bytes_beyond_what_was_sent_are_wrong)
 	assert_int_equal(diagnose(&wrong).kind, DIAGNOSIS_SURPLUS);
 }
 
-TEST(a_case_never_names_more_connections_than_can_be_told_apart)
+TEST(a_case_names_no_more_connections_than_payloads_distinguish)
 {
 	assert_int_equal(stream_case(&stream, UINT64_MAX, bytes, 1).n_connections,
 			 PAYLOAD_CONNECTIONS);
@@ -166,7 +166,7 @@ int main(void)
 		STREAM_TEST(what_comes_back_in_any_pieces_is_verified),
 		STREAM_TEST(a_wrong_byte_ends_the_comparison_at_its_offset),
 		STREAM_TEST(bytes_beyond_what_was_sent_are_wrong),
-		STREAM_TEST(a_case_never_names_more_connections_than_can_be_told_apart),
+		STREAM_TEST(a_case_names_no_more_connections_than_payloads_distinguish),
 		STREAM_TEST(an_end_is_early_while_bytes_are_in_flight),
 		STREAM_TEST(the_sentence_of_an_end_counts_the_bytes_of_an_incomplete_message),
 	};

@@ -121,7 +121,7 @@ static const int picture[N_WANTS][N_EVENTS] = {
 	},
 };
 
-TEST(every_event_leads_where_the_picture_says)
+TEST(every_event_leads_to_the_state_of_the_picture)
 {
 	for (int want = ECHO_READ; want < N_WANTS; want++) {
 		for (int event = 0; event < N_EVENTS; event++) {
@@ -263,7 +263,7 @@ TEST(the_clients_end_is_answered_by_a_fin_and_then_it_is_over)
 	assert_int_equal(echo.in, echo.out);
 }
 
-TEST(who_is_stopped_gets_a_fin_and_is_listened_to_until_he_ends)
+TEST(a_stopped_client_gets_a_fin_and_is_read_until_it_ends)
 {
 	static const enum echo_want from[] = { ECHO_READ, ECHO_WRITE, ECHO_FINISH };
 	for (size_t i = 0; i < ARRAY_LEN(from); i++) {
@@ -313,7 +313,7 @@ TEST(a_broken_connection_keeps_nothing)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_event_leads_where_the_picture_says),
+		cmocka_unit_test(every_event_leads_to_the_state_of_the_picture),
 		cmocka_unit_test(every_other_event_is_a_bug_of_the_driver),
 		cmocka_unit_test(a_zeroed_echo_has_just_been_accepted),
 		cmocka_unit_test(what_was_got_is_kept_until_all_of_it_was_sent),
@@ -321,7 +321,7 @@ int main(void)
 		cmocka_unit_test(counts_go_beyond_32_bits),
 		cmocka_unit_test(impossible_counts_are_bugs_of_the_driver),
 		cmocka_unit_test(the_clients_end_is_answered_by_a_fin_and_then_it_is_over),
-		cmocka_unit_test(who_is_stopped_gets_a_fin_and_is_listened_to_until_he_ends),
+		cmocka_unit_test(a_stopped_client_gets_a_fin_and_is_read_until_it_ends),
 		cmocka_unit_test(what_comes_after_a_stop_is_counted_and_not_echoed),
 		cmocka_unit_test(a_second_stop_before_the_fin_does_not_skip_it),
 		cmocka_unit_test(a_broken_connection_keeps_nothing),

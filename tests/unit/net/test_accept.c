@@ -118,7 +118,7 @@ static enum accept_verdict take(int listen_fd, int *ret_fd, struct addr *ret_pee
 	return accept_client(listen_fd, ret_fd, ret_peer, &code);
 }
 
-TEST(an_empty_queue_is_nobody_and_touches_nothing)
+TEST(an_empty_queue_gives_no_client_and_changes_nothing)
 {
 	struct sockaddr_in address;
 	struct addr peer = { .len = 7 };
@@ -147,7 +147,7 @@ TEST(a_client_is_a_socket_closed_on_exec_and_an_address)
 	close(listen_fd);
 }
 
-TEST(a_client_who_reset_while_he_waited_still_has_his_address)
+TEST(a_client_that_reset_while_it_waited_still_has_its_address)
 {
 	struct sockaddr_in address;
 	struct addr peer, own, none;
@@ -286,9 +286,9 @@ int main(void)
 		cmocka_unit_test(every_other_errno_is_a_reason_to_pause),
 		cmocka_unit_test(what_is_no_error_is_a_client),
 		cmocka_unit_test(verdicts_have_names),
-		cmocka_unit_test(an_empty_queue_is_nobody_and_touches_nothing),
+		cmocka_unit_test(an_empty_queue_gives_no_client_and_changes_nothing),
 		cmocka_unit_test(a_client_is_a_socket_closed_on_exec_and_an_address),
-		cmocka_unit_test(a_client_who_reset_while_he_waited_still_has_his_address),
+		cmocka_unit_test(a_client_that_reset_while_it_waited_still_has_its_address),
 		cmocka_unit_test(an_ipv4_client_of_an_ipv6_socket_is_an_ipv4_client),
 		cmocka_unit_test(a_client_of_a_unix_socket_has_no_address_but_its_family),
 		cmocka_unit_test(a_receive_from_a_client_does_not_wait_for_ever),

@@ -43,7 +43,7 @@ static void take(const void *argument)
 	UNIT_CHILD_MUST(activation_take() == 0);
 }
 
-TEST(sockets_are_taken_once_by_whom_they_are_meant_for)
+TEST(passed_sockets_are_taken_once_by_the_process_they_are_meant_for)
 {
 	static const struct said rows[] = {
 		{ "own", "1", 1 },
@@ -101,7 +101,7 @@ static void tell(const void *argument)
 	UNIT_CHILD_MUST(read(fd, wakeup, sizeof(wakeup)) < 0);
 }
 
-TEST(a_manager_with_a_path_or_an_abstract_name_is_told)
+TEST(a_manager_with_a_path_or_an_abstract_name_gets_the_message)
 {
 	struct unit_directory directory = unit_directory_make();
 	char path[96], abstract[64];
@@ -123,7 +123,7 @@ static void tell_nobody(const void *argument)
 	UNIT_CHILD_MUST(unit_is_open(0));
 }
 
-TEST(where_nobody_wants_to_know_nobody_is_told)
+TEST(without_a_manager_no_message_is_sent)
 {
 	unit_in_child(tell_nobody, NULL);
 }
@@ -161,9 +161,9 @@ TEST(a_manager_out_of_reach_is_an_error_and_leaves_nothing_open)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sockets_are_taken_once_by_whom_they_are_meant_for),
-		cmocka_unit_test(a_manager_with_a_path_or_an_abstract_name_is_told),
-		cmocka_unit_test(where_nobody_wants_to_know_nobody_is_told),
+		cmocka_unit_test(passed_sockets_are_taken_once_by_the_process_they_are_meant_for),
+		cmocka_unit_test(a_manager_with_a_path_or_an_abstract_name_gets_the_message),
+		cmocka_unit_test(without_a_manager_no_message_is_sent),
 		cmocka_unit_test(a_manager_out_of_reach_is_an_error_and_leaves_nothing_open),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

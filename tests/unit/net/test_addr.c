@@ -260,7 +260,7 @@ TEST(every_word_of_the_resolver_has_its_code)
 	}
 }
 
-TEST(an_unknown_interface_is_told_as_such)
+TEST(an_unknown_interface_is_an_error_of_its_own)
 {
 	struct addr list[ADDR_MAX_RESOLVED];
 	assert_int_equal(resolve("fe80::1%no-such-interface", AF_UNSPEC, list), ERR_NO_INTERFACE);
@@ -588,7 +588,7 @@ int main(void)
 		cmocka_unit_test(an_abstract_name_begins_with_nul_and_ends_with_its_length),
 		cmocka_unit_test(the_family_that_was_asked_for_is_the_one_that_comes),
 		NAME_TEST(every_word_of_the_resolver_has_its_code),
-		cmocka_unit_test(an_unknown_interface_is_told_as_such),
+		cmocka_unit_test(an_unknown_interface_is_an_error_of_its_own),
 		NAME_TEST(an_address_that_a_name_has_twice_comes_once),
 		cmocka_unit_test(
 			einval_of_a_link_local_address_means_that_its_interface_is_missing),

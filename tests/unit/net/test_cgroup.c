@@ -130,7 +130,7 @@ TEST(the_limit_from_which_on_memory_is_taken_back_binds)
 	assert_true(room() == 49 * MIB);
 }
 
-TEST(pages_of_files_count_as_room_and_are_looked_at_when_needed)
+TEST(pages_of_files_count_as_free_and_are_read_only_when_needed)
 {
 	struct cgroup_memory memory;
 	write_file("/proc/self/cgroup", "0::/a\n");
@@ -246,7 +246,7 @@ int main(void)
 		CGROUP_TEST(processors_are_limited_by_the_tightest_quota),
 		CGROUP_TEST(a_limit_above_ours_binds_as_well),
 		CGROUP_TEST(the_limit_from_which_on_memory_is_taken_back_binds),
-		CGROUP_TEST(pages_of_files_count_as_room_and_are_looked_at_when_needed),
+		CGROUP_TEST(pages_of_files_count_as_free_and_are_read_only_when_needed),
 		CGROUP_TEST(version_1_has_a_tree_for_each_controller),
 		CGROUP_TEST(a_container_sees_its_own_group_as_the_mount),
 		CGROUP_TEST(a_mount_point_may_have_a_space_in_its_name),

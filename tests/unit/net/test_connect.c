@@ -110,7 +110,7 @@ TEST(a_connection_to_itself_is_none)
 	assert_int_equal(unit_open_descriptors(), before);
 }
 
-TEST(who_does_not_answer_is_given_up_at_the_deadline)
+TEST(a_peer_that_does_not_answer_is_given_up_at_the_deadline)
 {
 	struct sockaddr_in address;
 	int listen_fd = unit_listen(0, &address);
@@ -266,7 +266,7 @@ int main(void)
 		cmocka_unit_test(a_dead_port_refuses_and_nothing_stays_open),
 		cmocka_unit_test(an_interrupted_connect_goes_on),
 		cmocka_unit_test(a_connection_to_itself_is_none),
-		cmocka_unit_test(who_does_not_answer_is_given_up_at_the_deadline),
+		cmocka_unit_test(a_peer_that_does_not_answer_is_given_up_at_the_deadline),
 		cmocka_unit_test(a_family_that_there_is_not_is_an_error),
 		cmocka_unit_test(a_connection_may_begin_now_and_be_there_later),
 		cmocka_unit_test(it_may_come_from_another_address_of_ours),

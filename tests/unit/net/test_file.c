@@ -29,7 +29,7 @@ static int end(void **state)
 	return 0;
 }
 
-TEST(a_full_disk_is_told_at_the_end_if_not_before)
+TEST(a_full_disk_is_an_error_at_the_end_at_the_latest)
 {
 	FILE *file = fopen("/dev/full", "we");
 	fputs("lost", file);
@@ -117,7 +117,7 @@ TEST(a_file_that_was_moved_away_meanwhile_stays_as_it_was)
 	assert_content("old");
 }
 
-TEST(what_cannot_be_written_is_told_at_the_beginning)
+TEST(an_unwritable_file_is_an_error_at_the_beginning)
 {
 	struct file_draft draft;
 	assert_int_equal(file_draft("/no/such/directory/file", &draft), -ENOENT);
@@ -125,7 +125,7 @@ TEST(what_cannot_be_written_is_told_at_the_beginning)
 	assert_int_equal(file_draft("/dev/fd/999", &draft), -EBADF);
 }
 
-TEST(a_directory_that_takes_its_place_is_told_at_the_end)
+TEST(a_directory_at_its_path_is_an_error_at_the_end)
 {
 	struct file_draft draft;
 	assert_int_equal(file_draft(path, &draft), 0);
@@ -308,7 +308,7 @@ TEST(a_file_is_read_up_to_its_bound)
 	}
 }
 
-TEST(what_cannot_be_read_is_told_by_its_code)
+TEST(an_unreadable_file_is_an_error_code)
 {
 	struct file_bytes bytes;
 	assert_int_equal(file_read("/no/such/file", 10, &bytes), -ENOENT);
@@ -321,13 +321,13 @@ TEST(what_cannot_be_read_is_told_by_its_code)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		FILE_TEST(a_full_disk_is_told_at_the_end_if_not_before),
+		FILE_TEST(a_full_disk_is_an_error_at_the_end_at_the_latest),
 		FILE_TEST(what_failed_earlier_is_not_forgotten),
 		FILE_TEST(a_draft_is_there_when_it_is_kept_and_not_before),
 		FILE_TEST(one_where_nothing_is_makes_nothing_until_it_is_kept),
 		FILE_TEST(a_file_that_was_moved_away_meanwhile_stays_as_it_was),
-		FILE_TEST(what_cannot_be_written_is_told_at_the_beginning),
-		FILE_TEST(a_directory_that_takes_its_place_is_told_at_the_end),
+		FILE_TEST(an_unwritable_file_is_an_error_at_the_beginning),
+		FILE_TEST(a_directory_at_its_path_is_an_error_at_the_end),
 		FILE_TEST(a_new_file_has_the_mode_of_the_old),
 		FILE_TEST(a_new_file_has_the_owner_of_the_old),
 		FILE_TEST(a_symbolic_link_stays_one),
@@ -339,7 +339,7 @@ int main(void)
 		FILE_TEST(a_device_is_written_to),
 		FILE_TEST(a_named_pipe_gets_it_and_stays_one),
 		FILE_TEST(a_file_is_read_up_to_its_bound),
-		FILE_TEST(what_cannot_be_read_is_told_by_its_code),
+		FILE_TEST(an_unreadable_file_is_an_error_code),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

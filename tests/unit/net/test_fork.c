@@ -133,7 +133,7 @@ static void reap_a_crowd(const void *argument)
 	}
 }
 
-TEST(every_child_of_a_crowd_is_reaped)
+TEST(each_of_many_children_is_reaped)
 {
 	unit_in_child(reap_a_crowd, NULL);
 }
@@ -246,7 +246,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_child_that_ended_is_reaped_once_with_how_it_ended),
-		cmocka_unit_test(every_child_of_a_crowd_is_reaped),
+		cmocka_unit_test(each_of_many_children_is_reaped),
 		cmocka_unit_test(a_child_beyond_the_limit_is_refused_with_its_code),
 		cmocka_unit_test(a_child_has_its_own_memory_and_not_its_parents_stack),
 		cmocka_unit_test(exactly_the_standard_descriptors_and_the_two_named_stay_open),

@@ -143,7 +143,7 @@ TEST(the_end_of_a_stream_is_zero_behind_the_last_byte)
 	close(other);
 }
 
-TEST(sending_to_who_is_gone_is_an_error_and_no_death)
+TEST(sending_to_a_closed_peer_is_an_error_and_no_signal)
 {
 	int one, other;
 	unit_socket_pair(&one, &other);
@@ -171,7 +171,7 @@ TEST(what_is_no_socket_and_what_is_not_open_have_their_codes)
 	assert_int_equal(io_send_end(-1), -EBADF);
 }
 
-TEST(who_was_reset_needs_no_end)
+TEST(a_reset_connection_needs_no_shutdown)
 {
 	struct sockaddr_in address;
 	int listen_fd = unit_listen(8, &address);
@@ -288,7 +288,7 @@ TEST(a_shortage_of_memory_does_not_end_a_wait)
 	assert_true(now_ns > deadline_ns && now_ns - start_ns < 11 * CLOCK_NS_PER_S);
 }
 
-TEST(a_deadline_that_has_passed_only_looks)
+TEST(a_passed_deadline_polls_once)
 {
 	stand_in = poll_to_the_end;
 	now_ns = 1000 * CLOCK_NS_PER_S;
@@ -298,7 +298,7 @@ TEST(a_deadline_that_has_passed_only_looks)
 	assert_int_equal(now_ns, 1000 * CLOCK_NS_PER_S);
 }
 
-TEST(a_wait_longer_than_poll_can_wait_lasts_as_long_as_it_was_asked_for)
+TEST(a_wait_longer_than_the_limit_of_poll_lasts_its_whole_time)
 {
 	stand_in = poll_to_the_end;
 	now_ns = 1000 * CLOCK_NS_PER_S;
@@ -314,7 +314,7 @@ TEST(a_wait_that_fails_has_its_code)
 	assert_int_equal(io_wait(NULL, 0, CLOCK_NEVER), -ENOMEM);
 }
 
-TEST(a_wait_tells_how_many_are_ready_and_passes_over_who_is_not_there)
+TEST(a_wait_returns_the_number_of_ready_descriptors_and_skips_unused_ones)
 {
 	int one, other;
 	unit_socket_pair(&one, &other);
@@ -465,16 +465,16 @@ int main(void)
 		cmocka_unit_test(what_is_peeked_at_stays_and_the_end_is_seen_behind_it),
 		cmocka_unit_test(a_socket_without_room_takes_a_part_and_then_says_so),
 		cmocka_unit_test(the_end_of_a_stream_is_zero_behind_the_last_byte),
-		cmocka_unit_test(sending_to_who_is_gone_is_an_error_and_no_death),
+		cmocka_unit_test(sending_to_a_closed_peer_is_an_error_and_no_signal),
 		cmocka_unit_test(what_is_no_socket_and_what_is_not_open_have_their_codes),
-		cmocka_unit_test(who_was_reset_needs_no_end),
+		cmocka_unit_test(a_reset_connection_needs_no_shutdown),
 		WAIT_TEST(a_wait_ends_at_its_deadline_and_not_before),
 		WAIT_TEST(a_signal_does_not_lengthen_a_wait),
-		WAIT_TEST(a_deadline_that_has_passed_only_looks),
+		WAIT_TEST(a_passed_deadline_polls_once),
 		WAIT_TEST(a_shortage_of_memory_does_not_end_a_wait),
-		WAIT_TEST(a_wait_longer_than_poll_can_wait_lasts_as_long_as_it_was_asked_for),
+		WAIT_TEST(a_wait_longer_than_the_limit_of_poll_lasts_its_whole_time),
 		WAIT_TEST(a_wait_that_fails_has_its_code),
-		WAIT_TEST(a_wait_tells_how_many_are_ready_and_passes_over_who_is_not_there),
+		WAIT_TEST(a_wait_returns_the_number_of_ready_descriptors_and_skips_unused_ones),
 		cmocka_unit_test(a_pipe_is_closed_on_exec_and_leads_from_writer_to_reader),
 		cmocka_unit_test(writable_is_what_was_opened_for_writing),
 		cmocka_unit_test(what_we_were_given_becomes_non_blocking_and_closed_on_exec),

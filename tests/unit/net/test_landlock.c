@@ -140,7 +140,7 @@ static void try_strangers(const void *argument)
 	UNIT_CHILD_MUST(waitpid(child, &status, 0) == child && status == 0);
 }
 
-TEST(strangers_cannot_be_signalled_nor_spoken_to_by_abstract_sockets)
+TEST(other_processes_cannot_be_signalled_nor_reached_by_abstract_sockets)
 {
 	if (version() < VERSION_OF_SCOPES)
 		unit_skip("this kernel's Landlock does not know scopes");
@@ -176,7 +176,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(of_the_files_only_removing_in_named_directories_is_left),
 		cmocka_unit_test(no_tcp_socket_is_bound_or_connected_but_one_that_listens_accepts),
-		cmocka_unit_test(strangers_cannot_be_signalled_nor_spoken_to_by_abstract_sockets),
+		cmocka_unit_test(
+			other_processes_cannot_be_signalled_nor_reached_by_abstract_sockets),
 		cmocka_unit_test(what_fails_is_an_error_and_leaves_nothing_open),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

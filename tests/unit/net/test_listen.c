@@ -197,7 +197,7 @@ static int listen_on_wildcard(const struct stop_row *row, uint16_t *ret_port)
 	return fd;
 }
 
-TEST(once_stopped_who_is_queued_can_be_accepted_and_new_ones_are_refused)
+TEST(once_stopped_queued_clients_can_be_accepted_and_new_ones_are_refused)
 {
 	for (size_t i = 0; i < ARRAY_LEN(stop_rows); i++) {
 		int clients[2], refused;
@@ -225,7 +225,7 @@ TEST(once_stopped_who_is_queued_can_be_accepted_and_new_ones_are_refused)
 	listen_stop(-1, AF_INET, false); /* failure changes nothing */
 }
 
-TEST(one_that_was_passed_lets_nobody_in_until_it_is_resumed)
+TEST(a_passed_socket_admits_no_client_until_it_is_resumed)
 {
 	for (size_t i = 0; i < ARRAY_LEN(stop_rows); i++) {
 		int late[2];
@@ -254,7 +254,7 @@ TEST(one_that_was_passed_lets_nobody_in_until_it_is_resumed)
 }
 
 /* As in a handshake that began before: the new socket inherits the TTL. */
-TEST(one_that_inherited_the_ttl_hears_its_client_once_it_is_released)
+TEST(a_socket_with_the_inherited_ttl_receives_after_its_release)
 {
 	for (size_t i = 0; i < ARRAY_LEN(stop_rows); i++) {
 		for (size_t k = 0; k < 2; k++) {
@@ -432,7 +432,7 @@ TEST(a_path_that_a_dead_server_left_is_taken_over)
 	close(fd);
 }
 
-TEST(a_path_whose_server_lives_stays_his)
+TEST(the_path_of_a_running_server_stays)
 {
 	struct addr addr = path_addr("/echo");
 	int fd = listen_open(&addr);
@@ -443,7 +443,7 @@ TEST(a_path_whose_server_lives_stays_his)
 	close(fd);
 }
 
-TEST(a_path_whose_server_is_only_busy_stays_his)
+TEST(the_path_of_a_busy_server_stays)
 {
 	struct addr addr = path_addr("/echo");
 	int fd = listen_open(&addr);
@@ -480,7 +480,7 @@ TEST(a_link_to_a_dead_socket_is_never_touched)
 	assert_true(exists(link.local.sun_path) && exists(dead.local.sun_path));
 }
 
-TEST(a_path_that_somebody_else_made_meanwhile_stays)
+TEST(a_path_that_another_process_made_meanwhile_stays)
 {
 	struct addr addr = path_addr("/echo");
 	int fd = listen_open(&addr);
@@ -650,9 +650,9 @@ int main(void)
 		cmocka_unit_test(an_address_of_another_machine_is_refused),
 		cmocka_unit_test(a_restart_binds_though_old_connections_rest_in_time_wait),
 		cmocka_unit_test(
-			once_stopped_who_is_queued_can_be_accepted_and_new_ones_are_refused),
-		cmocka_unit_test(one_that_was_passed_lets_nobody_in_until_it_is_resumed),
-		cmocka_unit_test(one_that_inherited_the_ttl_hears_its_client_once_it_is_released),
+			once_stopped_queued_clients_can_be_accepted_and_new_ones_are_refused),
+		cmocka_unit_test(a_passed_socket_admits_no_client_until_it_is_resumed),
+		cmocka_unit_test(a_socket_with_the_inherited_ttl_receives_after_its_release),
 		cmocka_unit_test(a_queue_that_was_never_full_was_not_overrun),
 		cmocka_unit_test(a_socket_that_was_given_becomes_as_ours_are),
 		cmocka_unit_test(one_that_the_last_server_stopped_is_resumed_by_the_next),
@@ -661,11 +661,11 @@ int main(void)
 		PATH_TEST(a_unix_socket_that_was_passed_takes_one_until_it_is_resumed),
 		PATH_TEST(a_path_is_made_and_removed),
 		PATH_TEST(a_path_that_a_dead_server_left_is_taken_over),
-		PATH_TEST(a_path_whose_server_lives_stays_his),
-		PATH_TEST(a_path_whose_server_is_only_busy_stays_his),
+		PATH_TEST(the_path_of_a_running_server_stays),
+		PATH_TEST(the_path_of_a_busy_server_stays),
 		PATH_TEST(a_file_at_the_path_is_never_touched),
 		PATH_TEST(a_link_to_a_dead_socket_is_never_touched),
-		PATH_TEST(a_path_that_somebody_else_made_meanwhile_stays),
+		PATH_TEST(a_path_that_another_process_made_meanwhile_stays),
 		PATH_TEST(a_directory_that_there_is_not_is_an_error),
 		PATH_TEST(a_path_that_stays_is_an_error),
 		cmocka_unit_test(an_abstract_name_has_no_path_to_remove),

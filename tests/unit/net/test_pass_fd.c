@@ -73,7 +73,7 @@ static int receive_nothing(void)
 	return rc;
 }
 
-TEST(both_ends_are_closed_on_exec_and_block_nobody)
+TEST(both_ends_are_close_on_exec_and_non_blocking)
 {
 	assert_true(unit_is_cloexec(sender) && unit_is_cloexec(receiver));
 	assert_true(unit_is_nonblocking(sender) && unit_is_nonblocking(receiver));
@@ -171,7 +171,7 @@ TEST(at_any_instruction_the_message_is_in_shared_memory_or_in_the_channel)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		PASS_TEST(both_ends_are_closed_on_exec_and_block_nobody),
+		PASS_TEST(both_ends_are_close_on_exec_and_non_blocking),
 		PASS_TEST(messages_come_in_their_order_each_with_its_descriptor),
 		PASS_TEST(a_full_channel_says_so_and_goes_on_when_there_is_room),
 		PASS_TEST(without_a_sender_there_is_no_message),

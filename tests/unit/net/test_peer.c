@@ -98,7 +98,7 @@ TEST(a_client_whose_process_cannot_be_known_is_a_question_mark)
 	assert_string_equal(peer_name(&largest).text, "unix:4294967295");
 }
 
-TEST(a_zeroed_peer_is_nobody_and_has_no_source)
+TEST(a_zeroed_peer_is_unknown_and_has_no_source)
 {
 	struct peer nobody = { 0 };
 	uint64_t source;
@@ -134,7 +134,7 @@ int main(void)
 		cmocka_unit_test(a_link_local_client_keeps_its_zone),
 		cmocka_unit_test(a_client_of_a_unix_socket_is_called_by_its_process),
 		cmocka_unit_test(a_client_whose_process_cannot_be_known_is_a_question_mark),
-		cmocka_unit_test(a_zeroed_peer_is_nobody_and_has_no_source),
+		cmocka_unit_test(a_zeroed_peer_is_unknown_and_has_no_source),
 		cmocka_unit_test(a_peer_is_small_and_whole_in_any_process),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

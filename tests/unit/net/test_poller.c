@@ -88,7 +88,7 @@ TEST(an_event_has_the_tag_of_its_descriptor)
 	}
 }
 
-TEST(what_is_closed_is_out_if_nobody_else_has_it)
+TEST(a_closed_descriptor_leaves_the_set_if_no_other_process_has_it)
 {
 	int one, other;
 	unit_socket_pair(&one, &other);
@@ -99,7 +99,7 @@ TEST(what_is_closed_is_out_if_nobody_else_has_it)
 	close(other);
 }
 
-TEST(an_edge_is_told_once_and_anew_when_it_is_asked_for_anew)
+TEST(an_edge_is_reported_once_and_again_after_rearming)
 {
 	int one, other;
 	unit_socket_pair(&one, &other);
@@ -278,8 +278,8 @@ int main(void)
 		POLLER_TEST(it_is_closed_on_exec_and_closing_leaves_nothing_open),
 		POLLER_TEST(without_descriptors_there_is_none),
 		POLLER_TEST(an_event_has_the_tag_of_its_descriptor),
-		POLLER_TEST(what_is_closed_is_out_if_nobody_else_has_it),
-		POLLER_TEST(an_edge_is_told_once_and_anew_when_it_is_asked_for_anew),
+		POLLER_TEST(a_closed_descriptor_leaves_the_set_if_no_other_process_has_it),
+		POLLER_TEST(an_edge_is_reported_once_and_again_after_rearming),
 		POLLER_TEST(what_is_asked_for_anew_comes_behind_all_others),
 		POLLER_TEST(no_more_events_come_at_once_than_there_is_room_for_and_none_is_lost),
 		POLLER_TEST(what_cannot_be_waited_for_is_an_error),

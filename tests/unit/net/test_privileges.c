@@ -98,7 +98,7 @@ TEST(a_number_without_an_entry_cannot_be_looked_up)
 	privileges_free_user(&user);
 }
 
-TEST(who_has_no_entry_is_no_user)
+TEST(a_name_without_an_entry_is_no_user)
 {
 	static const char *const texts[] = {
 		"nobody-of-that-name", "",   "3999999999", "4294967295",
@@ -135,7 +135,7 @@ static void become_nobody(const void *argument)
 	UNIT_CHILD_MUST(privileges_become(&user) == -EPERM);
 }
 
-TEST(who_became_a_user_is_that_user_alone)
+TEST(after_a_change_of_user_no_other_identity_remains)
 {
 	if (geteuid() != 0)
 		unit_skip("only root can become another user");
@@ -166,8 +166,8 @@ int main(void)
 		cmocka_unit_test(a_user_is_found_by_name_and_by_number),
 		cmocka_unit_test(a_user_is_looked_up_with_all_groups),
 		cmocka_unit_test(a_number_without_an_entry_cannot_be_looked_up),
-		cmocka_unit_test(who_has_no_entry_is_no_user),
-		cmocka_unit_test(who_became_a_user_is_that_user_alone),
+		cmocka_unit_test(a_name_without_an_entry_is_no_user),
+		cmocka_unit_test(after_a_change_of_user_no_other_identity_remains),
 		cmocka_unit_test(root_can_stay_root),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -293,7 +293,7 @@ static void put_on_with_new_privileges(const void *argument)
 	UNIT_CHILD_MUST(seccomp_install(&list) == -EACCES);
 }
 
-TEST(who_could_still_gain_privileges_cannot_put_one_on)
+TEST(without_no_new_privs_no_filter_can_be_installed)
 {
 	unit_in_child(put_on_with_new_privileges, NULL);
 }
@@ -315,7 +315,7 @@ int main(void)
 		cmocka_unit_test(a_long_list_holds_to_its_last_rule),
 		cmocka_unit_test(a_list_that_is_too_long_is_a_bug),
 		cmocka_unit_test(a_zeroed_list_is_none),
-		cmocka_unit_test(who_could_still_gain_privileges_cannot_put_one_on),
+		cmocka_unit_test(without_no_new_privs_no_filter_can_be_installed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -123,7 +123,7 @@ static void be_server(const void *argument)
 	expect(of_server, ARRAY_LEN(of_server));
 }
 
-TEST(a_server_reads_what_concerns_it_whoever_started_it)
+TEST(a_server_reads_its_signals_whatever_its_parent_blocked)
 {
 	unit_in_child(be_server, NULL);
 }
@@ -236,14 +236,14 @@ static void die_in_role(const void *argument)
 	signals_die_of(*signal);
 }
 
-TEST(a_process_dies_of_a_signal_that_it_had_blocked_or_ignored)
+TEST(a_process_is_ended_by_a_signal_that_it_had_blocked_or_ignored)
 {
 	static const int fatal[] = { SIGTERM, SIGINT, SIGPIPE, SIGUSR1 };
 	for (size_t i = 0; i < ARRAY_LEN(fatal); i++)
 		unit_child_dies_of(fatal[i], die_in_role, &fatal[i]);
 }
 
-TEST(where_a_signal_ends_nobody_the_exit_status_says_which_it_was)
+TEST(where_a_signal_cannot_end_process_1_the_exit_status_names_it)
 {
 	static const int harmless = SIGCHLD;
 	unit_child_exits_with(128 + SIGCHLD, die_in_role, &harmless);
@@ -254,14 +254,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			a_client_ignores_what_a_failed_write_raises_and_keeps_other_defaults),
-		cmocka_unit_test(a_server_reads_what_concerns_it_whoever_started_it),
+		cmocka_unit_test(a_server_reads_its_signals_whatever_its_parent_blocked),
 		cmocka_unit_test(a_client_that_measures_leaves_an_ignored_signal_ignored),
 		cmocka_unit_test(a_signal_is_read_once_and_then_none),
 		cmocka_unit_test(many_children_are_one_signal_and_none_of_them_is_lost),
 		cmocka_unit_test(what_is_no_descriptor_of_signals_has_none),
 		cmocka_unit_test(signals_have_their_names),
-		cmocka_unit_test(a_process_dies_of_a_signal_that_it_had_blocked_or_ignored),
-		cmocka_unit_test(where_a_signal_ends_nobody_the_exit_status_says_which_it_was),
+		cmocka_unit_test(a_process_is_ended_by_a_signal_that_it_had_blocked_or_ignored),
+		cmocka_unit_test(where_a_signal_cannot_end_process_1_the_exit_status_names_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -165,7 +165,7 @@ TEST(a_send_takes_what_there_is_room_for_and_never_waits)
 	}
 }
 
-TEST(a_send_to_one_who_has_gone_is_an_error_and_no_signal)
+TEST(a_send_to_a_closed_peer_is_an_error_and_no_signal)
 {
 	open_ring(1);
 	unit_reset(theirs);
@@ -492,7 +492,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		RING_TEST(a_receive_lasts_and_brings_each_message_in_a_buffer_until_the_end),
 		RING_TEST(a_send_takes_what_there_is_room_for_and_never_waits),
-		RING_TEST(a_send_to_one_who_has_gone_is_an_error_and_no_signal),
+		RING_TEST(a_send_to_a_closed_peer_is_an_error_and_no_signal),
 		RING_TEST(waiting_ends_at_its_deadline_and_with_zero_at_once),
 		RING_TEST(a_signal_does_not_end_the_wait),
 		RING_TEST(what_is_cancelled_has_a_last_completion_and_cancelling_has_none),

@@ -66,7 +66,7 @@ static bool would_wake(int wait_ms)
 	return poll(&ready, 1, wait_ms) == 1;
 }
 
-TEST(the_descriptor_is_closed_on_exec_and_blocks_nobody)
+TEST(the_descriptor_is_close_on_exec_and_non_blocking)
 {
 	assert_true(unit_is_cloexec(wakeup.fd));
 	assert_true(unit_is_nonblocking(wakeup.fd));
@@ -90,7 +90,7 @@ TEST(without_descriptors_there_is_none)
 	unit_in_child(open_without_descriptors, NULL);
 }
 
-TEST(who_is_awake_costs_no_wake)
+TEST(a_running_process_costs_no_wake_up)
 {
 	for (int i = 0; i < 1000; i++)
 		wakeup_post(&wakeup);
@@ -102,7 +102,7 @@ TEST(who_is_awake_costs_no_wake)
 	assert_int_equal(n_writes, 0);
 }
 
-TEST(who_sleeps_is_woken_once_however_many_tell)
+TEST(a_sleeping_process_is_woken_once_by_any_number_of_senders)
 {
 	wakeup_begin_sleep(&wakeup);
 	for (int i = 0; i < 1000; i++)
@@ -242,12 +242,12 @@ static void sleep_and_count(uint32_t n_tellers, uint64_t n_each)
 	assert_true(n_sleeps > 0);
 }
 
-TEST(no_news_of_one_teller_is_slept_through)
+TEST(no_wake_of_one_sender_is_missed)
 {
 	sleep_and_count(1, 100000);
 }
 
-TEST(no_news_of_several_tellers_is_slept_through)
+TEST(no_wake_of_several_senders_is_missed)
 {
 	sleep_and_count(3, 30000);
 }
@@ -257,15 +257,15 @@ TEST(no_news_of_several_tellers_is_slept_through)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		NEWS_TEST(the_descriptor_is_closed_on_exec_and_blocks_nobody),
+		NEWS_TEST(the_descriptor_is_close_on_exec_and_non_blocking),
 		NEWS_TEST(without_descriptors_there_is_none),
-		NEWS_TEST(who_is_awake_costs_no_wake),
-		NEWS_TEST(who_sleeps_is_woken_once_however_many_tell),
+		NEWS_TEST(a_running_process_costs_no_wake_up),
+		NEWS_TEST(a_sleeping_process_is_woken_once_by_any_number_of_senders),
 		NEWS_TEST(each_sleep_is_woken_anew),
 		NEWS_TEST(a_wake_that_comes_late_ends_no_more_than_one_sleep),
 		NEWS_TEST(a_process_stopped_at_any_instruction_keeps_no_other_from_waking),
-		NEWS_TEST(no_news_of_one_teller_is_slept_through),
-		NEWS_TEST(no_news_of_several_tellers_is_slept_through),
+		NEWS_TEST(no_wake_of_one_sender_is_missed),
+		NEWS_TEST(no_wake_of_several_senders_is_missed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

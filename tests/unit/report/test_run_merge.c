@@ -84,7 +84,7 @@ TEST(counts_and_histograms_are_added)
 	run_close(&sum);
 }
 
-TEST(those_who_run_together_share_their_time)
+TEST(runs_at_the_same_time_share_their_time)
 {
 	struct run sum = sum_of(3);
 	assert_int_equal(sum.result.elapsed_ns, 10 * S);
@@ -214,7 +214,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		UNIT(counts_and_histograms_are_added),
-		UNIT(those_who_run_together_share_their_time),
+		UNIT(runs_at_the_same_time_share_their_time),
 		UNIT(runs_one_after_the_other_take_their_times),
 		UNIT(what_overlaps_counts_once),
 		UNIT(a_sum_can_be_added_to),

@@ -88,7 +88,7 @@ TEST(one_alone_stays_as_it_is)
 	time_series_close(&one);
 }
 
-TEST(those_who_ran_together_are_added)
+TEST(runs_at_the_same_time_are_added)
 {
 	struct time_series one = make(4, S, 100), other = make(4, S, 5000), sum;
 	const struct series_part parts[] = { { &one, 0 }, { &other, 400 * MS } };
@@ -173,7 +173,7 @@ TEST(what_is_too_long_is_folded)
 	time_series_close(&one);
 }
 
-TEST(what_is_no_histogram_is_told)
+TEST(what_is_no_histogram_is_an_error)
 {
 	struct time_series one = make(2, S, 100), sum;
 	const struct series_part part = { &one, 0 };
@@ -187,12 +187,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_alone_stays_as_it_is),
-		cmocka_unit_test(those_who_ran_together_are_added),
+		cmocka_unit_test(runs_at_the_same_time_are_added),
 		cmocka_unit_test(an_interval_goes_to_the_second_in_which_it_began),
 		cmocka_unit_test(one_that_began_later_is_later),
 		cmocka_unit_test(intervals_of_different_length_go_to_the_longer),
 		cmocka_unit_test(what_is_too_long_is_folded),
-		cmocka_unit_test(what_is_no_histogram_is_told),
+		cmocka_unit_test(what_is_no_histogram_is_an_error),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,7 +65,7 @@ static void assert_line(const struct start_time *start, const char *expected)
 	free(text);
 }
 
-TEST(a_line_says_whether_it_was_in_time_and_by_which_clock)
+TEST(a_line_states_whether_it_was_in_time_and_by_which_clock)
 {
 	struct start_time start = good;
 	assert_line(&start, "to begin at 2026-11-26T12:00:00.000000000Z: in time; this machine's "
@@ -90,7 +90,7 @@ static void assert_json(const struct start_time *start, const char *expected)
 	json_decref(json);
 }
 
-TEST(a_document_says_the_same)
+TEST(a_document_has_the_same_facts)
 {
 	struct start_time start = good;
 	start.late_ns = 2500;
@@ -110,8 +110,8 @@ int main(void)
 		cmocka_unit_test(the_sum_of_starts_is_the_worst_of_them),
 		cmocka_unit_test(one_clock_that_nothing_keeps_right_is_enough),
 		cmocka_unit_test(there_is_no_moment_of_all_where_they_differ),
-		cmocka_unit_test(a_line_says_whether_it_was_in_time_and_by_which_clock),
-		cmocka_unit_test(a_document_says_the_same),
+		cmocka_unit_test(a_line_states_whether_it_was_in_time_and_by_which_clock),
+		cmocka_unit_test(a_document_has_the_same_facts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -182,7 +182,7 @@ static int interval_of(int i)
 }
 
 /* Otherwise all keepalive probes would be sent at once, and be lost. */
-TEST(of_a_crowd_nobody_is_asked_at_his_neighbours_time)
+TEST(of_many_clients_no_two_are_polled_at_one_time)
 {
 	int idle, interval, clients[MANY_CLIENTS + 3];
 	for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
@@ -205,7 +205,7 @@ TEST(of_a_crowd_nobody_is_asked_at_his_neighbours_time)
 		close(clients[i]);
 }
 
-TEST(who_comes_is_served_in_order)
+TEST(clients_are_served_in_the_order_of_arrival)
 {
 	int clients[3];
 	for (unsigned int i = 0; i < 3; i++)
@@ -235,7 +235,7 @@ TEST(a_burst_is_taken_in_pieces)
 		close(clients[i]);
 }
 
-TEST(while_the_table_is_full_nobody_is_accepted)
+TEST(while_the_table_is_full_no_client_is_accepted)
 {
 	server.clients.limit = 2;
 	int clients[] = { connect_from(1), connect_from(1), connect_from(1) };
@@ -272,7 +272,7 @@ TEST(an_engine_may_serve_each_client_to_its_end_before_the_next)
 
 /* ---- shortages ---- */
 
-TEST(a_client_who_cannot_be_started_waits_and_is_served_when_another_ended)
+TEST(a_client_that_cannot_be_started_waits_until_another_ends)
 {
 	int clients[] = { connect_from(1), connect_from(1), connect_from(1) };
 	engine.refusal = -EAGAIN;
@@ -322,7 +322,7 @@ TEST(a_pause_ends_by_time_alone)
 	close(client);
 }
 
-TEST(a_shortage_that_lasts_is_told_once_a_second)
+TEST(a_lasting_shortage_is_logged_once_a_second)
 {
 	int client = connect_from(1);
 	engine.refusal = -EAGAIN;
@@ -373,7 +373,7 @@ TEST(without_descriptors_admission_pauses_and_clients_stay_queued)
 	close(client);
 }
 
-TEST(a_lost_listening_socket_is_an_error_that_is_told)
+TEST(a_lost_listening_socket_is_an_error_that_is_logged)
 {
 	listener->addr = addr_wildcard(AF_INET, 9877);
 	close(listener->fd);
@@ -413,7 +413,7 @@ TEST(a_source_over_its_limit_waits_and_another_does_not)
 		close(clients[i]);
 }
 
-TEST(who_does_not_fit_into_the_room_is_ended_by_a_fin)
+TEST(a_client_that_does_not_fit_into_the_wait_queue_gets_a_fin)
 {
 	limit_sources(1);
 	admission.wait_queue.limit = 2;
@@ -442,7 +442,7 @@ TEST(who_does_not_fit_into_the_room_is_ended_by_a_fin)
 		close(clients[i]);
 }
 
-TEST(a_place_is_kept_for_the_one_whom_a_shortage_meets)
+TEST(a_place_is_kept_for_a_client_that_meets_a_shortage)
 {
 	limit_sources(1);
 	admission.wait_queue.limit = 1;
@@ -464,7 +464,7 @@ TEST(a_place_is_kept_for_the_one_whom_a_shortage_meets)
 	close(clients[1]);
 }
 
-TEST(who_is_turned_away_or_was_served_is_in_nobodys_way)
+TEST(a_client_turned_away_or_served_blocks_no_other)
 {
 	limit_sources(1);
 	admission.wait_queue.limit = 1;
@@ -652,7 +652,7 @@ TEST(unix_clients_are_no_source)
 
 /* ---- the wait queue ---- */
 
-TEST(who_still_waits_at_the_drain_timeout_gets_a_fin_and_that_reason)
+TEST(a_client_that_still_waits_at_the_drain_timeout_gets_a_fin_and_that_reason)
 {
 	int client = connect_from(1);
 	unit_write(client, "unread", 6);
@@ -685,7 +685,7 @@ static void close_listeners(void)
 	listeners_close(&server.listeners);
 }
 
-TEST(who_is_at_a_socket_that_is_ready_is_accepted_and_nobody_else)
+TEST(only_clients_of_ready_sockets_are_accepted)
 {
 	listen_twice();
 	int client = connect_from(1);
@@ -736,7 +736,7 @@ static bool drain_round(void)
 	return is_empty;
 }
 
-TEST(while_it_drains_who_is_queued_is_served_and_then_the_sockets_are_closed)
+TEST(during_the_drain_queued_clients_are_served_then_the_sockets_are_closed)
 {
 	listen_twice();
 	int clients[] = { connect_from(1), connect_from(1) };
@@ -775,7 +775,7 @@ TEST(a_full_one_whose_queue_is_empty_closes_it_while_its_clients_are_there)
 	close(client);
 }
 
-TEST(who_waits_in_the_room_is_served_though_the_queues_are_closed)
+TEST(a_client_in_the_wait_queue_is_served_though_the_sockets_are_closed)
 {
 	limit_sources(1);
 	listen_twice();
@@ -844,7 +844,7 @@ TEST(a_second_signal_closes_all_of_it_at_once)
 	}
 }
 
-TEST(who_was_turned_away_is_what_goes_first_when_descriptors_are_short)
+TEST(clients_turned_away_are_closed_first_when_descriptors_are_short)
 {
 	limit_sources(1);
 	admission.wait_queue.limit = 0;
@@ -878,21 +878,20 @@ TEST(who_was_turned_away_is_what_goes_first_when_descriptors_are_short)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ADMISSION_TEST(of_a_crowd_nobody_is_asked_at_his_neighbours_time),
-		ADMISSION_TEST(who_comes_is_served_in_order),
+		ADMISSION_TEST(of_many_clients_no_two_are_polled_at_one_time),
+		ADMISSION_TEST(clients_are_served_in_the_order_of_arrival),
 		ADMISSION_TEST(a_burst_is_taken_in_pieces),
-		ADMISSION_TEST(while_the_table_is_full_nobody_is_accepted),
-		ADMISSION_TEST(
-			a_client_who_cannot_be_started_waits_and_is_served_when_another_ended),
+		ADMISSION_TEST(while_the_table_is_full_no_client_is_accepted),
+		ADMISSION_TEST(a_client_that_cannot_be_started_waits_until_another_ends),
 		ADMISSION_TEST(an_engine_may_serve_each_client_to_its_end_before_the_next),
 		ADMISSION_TEST(a_pause_ends_by_time_alone),
-		ADMISSION_TEST(a_shortage_that_lasts_is_told_once_a_second),
+		ADMISSION_TEST(a_lasting_shortage_is_logged_once_a_second),
 		ADMISSION_TEST(without_descriptors_admission_pauses_and_clients_stay_queued),
-		ADMISSION_TEST(a_lost_listening_socket_is_an_error_that_is_told),
+		ADMISSION_TEST(a_lost_listening_socket_is_an_error_that_is_logged),
 		ADMISSION_TEST(a_source_over_its_limit_waits_and_another_does_not),
-		ADMISSION_TEST(who_does_not_fit_into_the_room_is_ended_by_a_fin),
-		ADMISSION_TEST(a_place_is_kept_for_the_one_whom_a_shortage_meets),
-		ADMISSION_TEST(who_is_turned_away_or_was_served_is_in_nobodys_way),
+		ADMISSION_TEST(a_client_that_does_not_fit_into_the_wait_queue_gets_a_fin),
+		ADMISSION_TEST(a_place_is_kept_for_a_client_that_meets_a_shortage),
+		ADMISSION_TEST(a_client_turned_away_or_served_blocks_no_other),
 		ADMISSION_TEST(
 			when_the_room_is_full_the_source_with_the_most_connections_gives_way),
 		ADMISSION_TEST(
@@ -901,18 +900,19 @@ int main(void)
 			a_half_closed_connection_with_bytes_waits_for_their_echo_and_wakes_nothing),
 		ADMISSION_TEST(a_reset_behind_a_half_close_is_noticed_while_it_waits),
 		ADMISSION_TEST(unix_clients_are_no_source),
-		ADMISSION_TEST(who_still_waits_at_the_drain_timeout_gets_a_fin_and_that_reason),
-		ADMISSION_TEST(who_is_at_a_socket_that_is_ready_is_accepted_and_nobody_else),
+		ADMISSION_TEST(
+			a_client_that_still_waits_at_the_drain_timeout_gets_a_fin_and_that_reason),
+		ADMISSION_TEST(only_clients_of_ready_sockets_are_accepted),
 		ADMISSION_TEST(a_socket_that_is_lost_while_we_serve_is_a_reason_to_end),
 		ADMISSION_TEST(a_socket_that_is_lost_while_it_drains_is_only_closed),
 		ADMISSION_TEST(
-			while_it_drains_who_is_queued_is_served_and_then_the_sockets_are_closed),
+			during_the_drain_queued_clients_are_served_then_the_sockets_are_closed),
 		ADMISSION_TEST(
 			a_full_one_whose_queue_is_empty_closes_it_while_its_clients_are_there),
-		ADMISSION_TEST(who_waits_in_the_room_is_served_though_the_queues_are_closed),
+		ADMISSION_TEST(a_client_in_the_wait_queue_is_served_though_the_sockets_are_closed),
 		ADMISSION_TEST(a_queued_client_that_still_sends_gets_a_fin_at_the_drain_timeout),
 		ADMISSION_TEST(a_second_signal_closes_all_of_it_at_once),
-		ADMISSION_TEST(who_was_turned_away_is_what_goes_first_when_descriptors_are_short),
+		ADMISSION_TEST(clients_turned_away_are_closed_first_when_descriptors_are_short),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -136,7 +136,7 @@ TEST(processes_bind_too_where_a_client_takes_one)
 	unit_in_child(ask_with_few_processes, NULL);
 }
 
-TEST(so_many_clients_as_the_memory_of_this_machine_has_room_for)
+TEST(at_most_as_many_clients_as_the_memory_of_this_machine_allows)
 {
 	uint64_t free_kib = sysinfo_memory_kib().most;
 	if (free_kib == SYSINFO_UNLIMITED)
@@ -183,7 +183,7 @@ int main(void)
 		cmocka_unit_test(each_worker_has_a_table_of_descriptors_of_its_own),
 		cmocka_unit_test(processes_bind_too_where_a_client_takes_one),
 		cmocka_unit_test(address_space_binds_where_a_client_takes_some),
-		cmocka_unit_test(so_many_clients_as_the_memory_of_this_machine_has_room_for),
+		cmocka_unit_test(at_most_as_many_clients_as_the_memory_of_this_machine_allows),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -107,7 +107,7 @@ TEST(a_new_table_is_empty)
 	assert_int_equal(count_of(7), 0);
 }
 
-TEST(who_enters_has_a_clean_entry_of_his_own)
+TEST(a_new_client_has_a_clean_entry)
 {
 	uint64_t before_ns = clock_now_ns();
 	struct client *client = enter_into(&table, 7);
@@ -125,7 +125,7 @@ TEST(who_enters_has_a_clean_entry_of_his_own)
 	assert_int_equal((char *)next - (char *)client, sizeof(struct served));
 }
 
-TEST(a_client_is_found_by_his_child_once_it_has_been_started)
+TEST(a_client_is_found_by_the_pid_of_its_child)
 {
 	struct client *client = enter_into(&table, 7);
 	assert_ptr_equal(client_table_next(&table, NULL), client);
@@ -137,7 +137,7 @@ TEST(a_client_is_found_by_his_child_once_it_has_been_started)
 	assert_null(client_table_find(&table, 4712));
 }
 
-TEST(who_leaves_is_gone_and_not_counted)
+TEST(a_client_that_leaves_is_gone_and_not_counted)
 {
 	struct client *client = enter(7, 4711);
 	client_table_remove(&table, client);
@@ -147,7 +147,7 @@ TEST(who_leaves_is_gone_and_not_counted)
 	assert_int_equal(count_of(7), 0);
 }
 
-TEST(who_could_not_be_started_leaves_without_a_trace)
+TEST(a_client_that_could_not_be_started_leaves_no_trace)
 {
 	enter(7, 4711);
 	client_table_remove(&table, enter_into(&table, 7));
@@ -209,7 +209,7 @@ TEST(a_full_table_takes_one_again_when_one_has_left)
 	assert_int_equal(count_of(99), 1);
 }
 
-TEST(an_entry_that_is_used_again_keeps_nothing_of_who_was_there)
+TEST(a_reused_entry_keeps_nothing_of_its_former_client)
 {
 	struct client *client = enter(7, 4711);
 	atomic_store(&client->stats.in, 5);
@@ -231,7 +231,7 @@ TEST(an_entry_that_is_used_again_keeps_nothing_of_who_was_there)
 	assert_string_equal(peer_name(&next->peer).text, "192.0.2.8:51334");
 }
 
-TEST(a_walk_passes_over_gaps_and_meets_who_is_not_served_yet)
+TEST(a_walk_skips_gaps_and_meets_clients_not_served_yet)
 {
 	struct client *list[5];
 	for (unsigned int i = 0; i < ARRAY_LEN(list); i++)
@@ -274,7 +274,7 @@ TEST(any_order_of_coming_and_going_leaves_the_counts_true)
 
 /* ---- serials ---- */
 
-TEST(each_client_of_a_table_has_a_number_of_his_own_until_he_leaves)
+TEST(each_client_of_a_table_has_a_unique_number_until_it_leaves)
 {
 	for (uint32_t i = 1; i <= 3 * MOST; i++) {
 		struct client *client = enter_into(&table, 7);
@@ -291,7 +291,7 @@ TEST(each_client_of_a_table_has_a_number_of_his_own_until_he_leaves)
 	assert_true(atomic_load(&next->serial) != serial);
 }
 
-TEST(after_the_last_number_comes_one_again_for_zero_is_nobodys)
+TEST(after_the_last_number_comes_one_because_zero_is_unused)
 {
 	table.last_serial = UINT32_MAX - 1;
 	struct client *last = enter_into(&table, 7), *next = enter_into(&table, 8);
@@ -512,7 +512,7 @@ TEST(one_too_many_and_one_too_few_are_bugs_of_the_caller)
 	unit_child_dies_of(SIGABRT, leave_an_empty_table, NULL);
 }
 
-TEST(a_zeroed_table_has_nobody_and_can_be_closed)
+TEST(a_zeroed_table_is_empty_and_can_be_closed)
 {
 	struct client_table none = { 0 };
 	assert_null(client_table_next(&none, NULL));
@@ -536,19 +536,19 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TABLE_TEST(a_new_table_is_empty),
-		TABLE_TEST(who_enters_has_a_clean_entry_of_his_own),
-		TABLE_TEST(a_client_is_found_by_his_child_once_it_has_been_started),
-		TABLE_TEST(who_leaves_is_gone_and_not_counted),
-		TABLE_TEST(who_could_not_be_started_leaves_without_a_trace),
+		TABLE_TEST(a_new_client_has_a_clean_entry),
+		TABLE_TEST(a_client_is_found_by_the_pid_of_its_child),
+		TABLE_TEST(a_client_that_leaves_is_gone_and_not_counted),
+		TABLE_TEST(a_client_that_could_not_be_started_leaves_no_trace),
 		TABLE_TEST(client_table_are_counted_by_their_source),
 		TABLE_TEST(a_unix_client_counts_for_no_source),
 		TABLE_TEST(the_source_of_number_zero_is_one_like_all),
 		TABLE_TEST(a_full_table_takes_one_again_when_one_has_left),
-		TABLE_TEST(an_entry_that_is_used_again_keeps_nothing_of_who_was_there),
-		TABLE_TEST(a_walk_passes_over_gaps_and_meets_who_is_not_served_yet),
+		TABLE_TEST(a_reused_entry_keeps_nothing_of_its_former_client),
+		TABLE_TEST(a_walk_skips_gaps_and_meets_clients_not_served_yet),
 		TABLE_TEST(any_order_of_coming_and_going_leaves_the_counts_true),
-		TABLE_TEST(each_client_of_a_table_has_a_number_of_his_own_until_he_leaves),
-		TABLE_TEST(after_the_last_number_comes_one_again_for_zero_is_nobodys),
+		TABLE_TEST(each_client_of_a_table_has_a_unique_number_until_it_leaves),
+		TABLE_TEST(after_the_last_number_comes_one_because_zero_is_unused),
 		cmocka_unit_test(a_table_in_memory_of_the_callers_is_like_any_other),
 		TABLE_TEST(a_ticket_finds_its_client_until_that_leaves_and_no_other),
 		TABLE_TEST(a_client_has_the_ticket_with_which_it_was_entered),
@@ -560,7 +560,7 @@ int main(void)
 		OWNED_TEST(whatever_an_owner_did_when_it_was_killed_its_table_can_be_reset),
 		TABLE_TEST(what_a_child_notes_its_parent_reads_though_it_was_killed),
 		TABLE_TEST(one_too_many_and_one_too_few_are_bugs_of_the_caller),
-		cmocka_unit_test(a_zeroed_table_has_nobody_and_can_be_closed),
+		cmocka_unit_test(a_zeroed_table_is_empty_and_can_be_closed),
 		cmocka_unit_test(a_table_for_the_most_clients_there_can_be_costs_only_what_is_used),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -53,7 +53,7 @@ static struct client *enter(pid_t pid, uint64_t in, uint64_t out)
 
 /* ---- totals ---- */
 
-TEST(totals_are_of_those_who_ended_and_of_those_who_are_there)
+TEST(totals_include_the_ended_and_the_current_clients)
 {
 	control.totals = (struct totals){
 		.accepted = 120, .ended = 117, .killed = 1, .turned_away = 2, .in = 1000, .out = 900
@@ -71,7 +71,7 @@ TEST(totals_are_of_those_who_ended_and_of_those_who_are_there)
 	assert_string_equal(log_of.text + strlen(line), line);
 }
 
-TEST(what_a_worker_told_counts_as_if_it_had_been_here)
+TEST(what_a_worker_reported_counts_as_if_measured_here)
 {
 	struct peer peer = peer_number(7);
 	static const struct {
@@ -258,8 +258,8 @@ TEST(while_it_serves_time_means_nothing)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CONTROL_TEST(totals_are_of_those_who_ended_and_of_those_who_are_there),
-		CONTROL_TEST(what_a_worker_told_counts_as_if_it_had_been_here),
+		CONTROL_TEST(totals_include_the_ended_and_the_current_clients),
+		CONTROL_TEST(what_a_worker_reported_counts_as_if_measured_here),
 		CONTROL_TEST(each_signal_does_what_it_is_for),
 		CONTROL_TEST(time_alone_ends_the_drain_and_says_so),
 		CONTROL_TEST(phases_without_clients_and_with_several_read_right),

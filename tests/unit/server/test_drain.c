@@ -45,7 +45,7 @@ TEST(a_zeroed_drain_is_serving_and_waits_for_nothing)
 	assert_int_equal(drain_deadline_ns(&drain), CLOCK_NEVER);
 }
 
-TEST(a_signal_moves_every_phase_where_the_picture_says)
+TEST(a_signal_moves_every_phase_as_in_the_picture)
 {
 	static const struct {
 		enum drain_phase from, to;
@@ -67,7 +67,7 @@ TEST(a_signal_moves_every_phase_where_the_picture_says)
 	}
 }
 
-TEST(of_several_impatient_signals_the_first_is_the_one_to_end_by)
+TEST(of_several_second_signals_the_first_is_the_one_to_end_by)
 {
 	struct drain drain = drain_in(DRAIN_DRAINING);
 	drain.signals_read_ns = NOW + SIGNALS_SAME_REQUEST_NS;
@@ -134,7 +134,7 @@ TEST(a_server_that_was_stopped_has_lost_no_time_of_a_phase)
 	}
 }
 
-TEST(a_look_that_is_a_little_late_delays_nothing)
+TEST(a_poll_that_is_a_little_late_delays_nothing)
 {
 	struct drain drain = drain_in(DRAIN_DRAINING);
 	for (uint64_t now_ns = NOW; now_ns < NOW + TIMEOUT; now_ns += DRAIN_LATE_NS)
@@ -142,7 +142,7 @@ TEST(a_look_that_is_a_little_late_delays_nothing)
 	assert_true(drain_pass_time(&drain, NOW + TIMEOUT));
 }
 
-TEST(without_a_drain_timeout_clients_are_called_off_at_once)
+TEST(without_a_drain_timeout_clients_are_aborted_at_once)
 {
 	struct drain drain = { 0 };
 	assert_true(drain_request(&drain, SIGTERM, NOW, 0));
@@ -164,7 +164,7 @@ TEST(the_longest_drain_timeout_does_not_overflow)
 	assert_int_equal(drain.deadline_ns, CLOCK_NEVER);
 }
 
-TEST(a_child_may_linger_for_less_than_the_patience)
+TEST(a_child_lingers_for_less_than_the_linger_timeout)
 {
 	/* Otherwise the child would be killed during its lingering close. */
 	/* In the worst case it is in its third receive, and all three take the maximum time. */
@@ -176,15 +176,15 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_zeroed_drain_is_serving_and_waits_for_nothing),
-		cmocka_unit_test(a_signal_moves_every_phase_where_the_picture_says),
-		cmocka_unit_test(of_several_impatient_signals_the_first_is_the_one_to_end_by),
+		cmocka_unit_test(a_signal_moves_every_phase_as_in_the_picture),
+		cmocka_unit_test(of_several_second_signals_the_first_is_the_one_to_end_by),
 		cmocka_unit_test(signals_that_may_belong_to_the_first_request_change_nothing),
 		cmocka_unit_test(time_moves_every_phase_at_its_deadline_and_not_before),
 		cmocka_unit_test(a_server_that_was_stopped_has_lost_no_time_of_a_phase),
-		cmocka_unit_test(a_look_that_is_a_little_late_delays_nothing),
-		cmocka_unit_test(without_a_drain_timeout_clients_are_called_off_at_once),
+		cmocka_unit_test(a_poll_that_is_a_little_late_delays_nothing),
+		cmocka_unit_test(without_a_drain_timeout_clients_are_aborted_at_once),
 		cmocka_unit_test(the_longest_drain_timeout_does_not_overflow),
-		cmocka_unit_test(a_child_may_linger_for_less_than_the_patience),
+		cmocka_unit_test(a_child_lingers_for_less_than_the_linger_timeout),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

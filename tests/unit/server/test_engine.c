@@ -27,7 +27,7 @@ TEST(every_engine_has_a_name_a_summary_and_runs_or_has_workers_that_do)
 	}
 }
 
-TEST(every_engine_says_what_a_client_takes)
+TEST(every_engine_states_what_a_client_takes)
 {
 	for (const struct engine *const *at = engines; *at != NULL; at++) {
 		assert_true((*at)->entry_size >= sizeof(struct client));
@@ -56,7 +56,7 @@ static int no_use(struct reason *reterr_reason)
 	return -ENOSYS;
 }
 
-TEST(an_engine_that_cannot_be_used_says_why)
+TEST(an_unusable_engine_gives_its_reason)
 {
 	static const struct engine none = { .name = "none", .usable = no_use };
 	static const struct engine always = { .name = "always" };
@@ -67,7 +67,7 @@ TEST(an_engine_that_cannot_be_used_says_why)
 	assert_string_equal(reason.text, "the moon is full");
 }
 
-TEST(the_best_engine_can_be_used_and_whoever_is_better_has_his_reason)
+TEST(the_best_engine_can_be_used_and_better_ones_give_their_reason)
 {
 	struct reason why, reason;
 	const struct engine *best = engine_best(&why);
@@ -102,10 +102,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_engine_is_found_by_its_name),
 		cmocka_unit_test(every_engine_has_a_name_a_summary_and_runs_or_has_workers_that_do),
-		cmocka_unit_test(every_engine_says_what_a_client_takes),
+		cmocka_unit_test(every_engine_states_what_a_client_takes),
 		cmocka_unit_test(engines_with_workers_know_how_many_or_grow),
-		cmocka_unit_test(an_engine_that_cannot_be_used_says_why),
-		cmocka_unit_test(the_best_engine_can_be_used_and_whoever_is_better_has_his_reason),
+		cmocka_unit_test(an_unusable_engine_gives_its_reason),
+		cmocka_unit_test(the_best_engine_can_be_used_and_better_ones_give_their_reason),
 		cmocka_unit_test(the_default_comes_first),
 		cmocka_unit_test(what_is_no_engine_is_not_found),
 	};

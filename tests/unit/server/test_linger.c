@@ -96,7 +96,7 @@ TEST(a_client_that_has_ended_too_is_closed_at_once)
 	close(client);
 }
 
-TEST(there_is_a_next_look_while_somebody_lingers)
+TEST(there_is_a_next_poll_while_a_client_lingers)
 {
 	assert_int_equal(linger_deadline_ns(&linger), CLOCK_NEVER);
 	linger_pass_time(&linger, LONG_NS);
@@ -177,7 +177,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		LINGER_TEST(a_client_that_still_sends_is_not_reset),
 		LINGER_TEST(a_client_that_has_ended_too_is_closed_at_once),
-		LINGER_TEST(there_is_a_next_look_while_somebody_lingers),
+		LINGER_TEST(there_is_a_next_poll_while_a_client_lingers),
 		LINGER_TEST(what_has_come_is_read_before_the_time_of_a_client_is_over),
 		LINGER_TEST(without_room_the_oldest_one_goes),
 		LINGER_TEST(a_list_without_places_only_reads_what_has_come),

@@ -109,7 +109,7 @@ TEST(the_slowest_of_several_sockets_counts)
 	assert_settles_after(LISTEN_DRAIN_SETTLE_NS);
 }
 
-TEST(who_is_queued_is_waited_for)
+TEST(a_queued_client_is_waited_for)
 {
 	int client = unit_connect(&address);
 	start();
@@ -135,7 +135,7 @@ TEST(a_closed_socket_is_no_matter)
  * Such clients take themselves for connected, and the kernel sends the SYN-ACK again after a second
  * at first.
  */
-TEST(who_found_the_queue_full_has_time_to_come_again)
+TEST(a_client_that_found_the_queue_full_has_time_to_try_again)
 {
 	int clients[3];
 	clients[0] = unit_connect(&address);
@@ -185,7 +185,7 @@ TEST(of_a_unix_socket_it_is_known_whether_the_queue_was_empty_before_the_stop)
 	assert_false(is_empty()); /* a connection may have come between the check and the stop */
 }
 
-TEST(of_a_unix_socket_with_a_queue_another_process_says_when_it_is_empty)
+TEST(another_process_reports_when_the_queue_of_a_unix_socket_is_empty)
 {
 	listen_on_unix_socket(false);
 	int client = connect_by_unix_socket();
@@ -216,12 +216,12 @@ int main(void)
 		DRAIN_TEST(handshakes_have_about_a_round_trip),
 		DRAIN_TEST(handshakes_within_the_machine_have_less),
 		DRAIN_TEST(the_slowest_of_several_sockets_counts),
-		DRAIN_TEST(who_is_queued_is_waited_for),
+		DRAIN_TEST(a_queued_client_is_waited_for),
 		DRAIN_TEST(a_closed_socket_is_no_matter),
-		DRAIN_TEST(who_found_the_queue_full_has_time_to_come_again),
+		DRAIN_TEST(a_client_that_found_the_queue_full_has_time_to_try_again),
 		DRAIN_TEST(
 			of_a_unix_socket_it_is_known_whether_the_queue_was_empty_before_the_stop),
-		DRAIN_TEST(of_a_unix_socket_with_a_queue_another_process_says_when_it_is_empty),
+		DRAIN_TEST(another_process_reports_when_the_queue_of_a_unix_socket_is_empty),
 		DRAIN_TEST(a_unix_socket_that_was_passed_shows_it_itself),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

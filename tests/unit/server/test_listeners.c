@@ -191,7 +191,7 @@ static bool are_possible(const char *first, const char *second)
 	return sysinfo_has_ipv6() || (strchr(first, '[') == NULL && strchr(second, '[') == NULL);
 }
 
-TEST(an_address_that_is_given_twice_is_told_as_such_in_every_form)
+TEST(an_address_given_twice_is_an_error_in_every_form)
 {
 	static const char *const pairs[][2] = {
 		{ "127.0.0.1:", "127.0.0.1:" },
@@ -234,7 +234,7 @@ TEST(the_wildcards_of_both_families_stand_side_by_side)
 	}
 }
 
-TEST(a_path_that_is_given_twice_is_told_as_such_in_every_form)
+TEST(a_path_given_twice_is_an_error_in_every_form)
 {
 	struct unit_directory directory = unit_directory_make();
 	char one[128], other[128];
@@ -332,9 +332,9 @@ int main(void)
 		LISTENERS_TEST(several_addresses_stand_side_by_side),
 		LISTENERS_TEST(a_port_in_use_adds_nothing),
 		LISTENERS_TEST(a_name_of_which_one_address_is_in_use_adds_none),
-		LISTENERS_TEST(an_address_that_is_given_twice_is_told_as_such_in_every_form),
+		LISTENERS_TEST(an_address_given_twice_is_an_error_in_every_form),
 		LISTENERS_TEST(the_wildcards_of_both_families_stand_side_by_side),
-		LISTENERS_TEST(a_path_that_is_given_twice_is_told_as_such_in_every_form),
+		LISTENERS_TEST(a_path_given_twice_is_an_error_in_every_form),
 		LISTENERS_TEST(an_address_of_another_machine_adds_nothing),
 		LISTENERS_TEST(there_is_a_last_one),
 		LISTENERS_TEST(a_closed_one_is_passed_over),

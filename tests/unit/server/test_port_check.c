@@ -118,7 +118,7 @@ TEST(several_reasons_are_one_sentence_that_is_whole)
 	assert_int_not_equal(text.text[n - 1], ' ');
 }
 
-TEST(no_other_port_is_spoken_of)
+TEST(no_other_port_is_warned_about)
 {
 	struct port_advice text;
 	for (unsigned int port = 5001; port < 32768; port++)
@@ -136,7 +136,7 @@ int main(void)
 		cmocka_unit_test(a_reserved_port_of_the_ephemeral_range_keeps_the_rule),
 		cmocka_unit_test(the_ranges_are_named),
 		cmocka_unit_test(several_reasons_are_one_sentence_that_is_whole),
-		cmocka_unit_test(no_other_port_is_spoken_of),
+		cmocka_unit_test(no_other_port_is_warned_about),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -275,7 +275,7 @@ TEST(a_sandboxed_server_still_removes_its_paths)
 	unit_directory_remove(&directory);
 }
 
-TEST(children_that_start_in_a_crowd_share_so_many_lists_a_second)
+TEST(filters_are_installed_for_at_most_n_children_a_second)
 {
 	struct sandbox sandbox = { 0 };
 	uint64_t now_ns = 5 * CLOCK_NS_PER_S;
@@ -290,7 +290,7 @@ TEST(children_that_start_in_a_crowd_share_so_many_lists_a_second)
 	}
 }
 
-TEST(so_many_children_have_a_list_at_a_time)
+TEST(at_most_n_children_install_a_filter_at_a_time)
 {
 	struct sandbox sandbox = { 0 };
 	uint64_t now_ns = 0;
@@ -303,9 +303,9 @@ TEST(so_many_children_have_a_list_at_a_time)
 	assert_true(sandbox_acquire_filter(&sandbox, now_ns + CLOCK_NS_PER_S));
 }
 
-#define EVERYWHERE                                                                     \
-	cmocka_unit_test(children_that_start_in_a_crowd_share_so_many_lists_a_second), \
-		cmocka_unit_test(so_many_children_have_a_list_at_a_time),              \
+#define EVERYWHERE                                                               \
+	cmocka_unit_test(filters_are_installed_for_at_most_n_children_a_second), \
+		cmocka_unit_test(at_most_n_children_install_a_filter_at_a_time), \
 		cmocka_unit_test(a_sandboxed_server_still_removes_its_paths)
 
 int main(void)

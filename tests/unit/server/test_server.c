@@ -76,7 +76,7 @@ static const char *reason_when(enum close_reason said, int code, int signal, int
 	return reason;
 }
 
-TEST(the_reason_is_what_the_child_said_unless_it_could_not)
+TEST(the_reason_is_what_the_child_stored_if_it_could)
 {
 	static const struct {
 		enum close_reason said;
@@ -104,7 +104,7 @@ TEST(the_reason_is_what_the_child_said_unless_it_could_not)
 			rows[i].reason);
 }
 
-TEST(who_ended_is_counted_and_his_entry_free)
+TEST(an_ended_client_is_counted_and_its_entry_is_free)
 {
 	reason_when(CLOSE_EOF, 0, 0, 0);
 	reason_when(CLOSE_NONE, 0, SIGKILL, 0);
@@ -145,7 +145,7 @@ TEST(a_client_that_leaves_while_it_waits_has_ended_and_has_its_line)
 	assert_int_equal(control.totals.turned_away, 0);
 }
 
-TEST(who_is_turned_away_has_his_line_with_the_reason)
+TEST(a_client_turned_away_has_its_line_with_the_reason)
 {
 	struct peer one = peer_number(7), other = peer_number(8);
 	unit_capture_begin(&log_of, STDERR_FILENO);
@@ -205,7 +205,7 @@ static void end_one(uint64_t in)
 	server_client_ended(&server, client, 0, 0);
 }
 
-TEST(a_worker_tells_its_supervisor_and_counts_and_logs_nothing_itself)
+TEST(a_worker_reports_to_its_supervisor_and_counts_and_logs_nothing_itself)
 {
 	struct above above;
 	struct peer peer = peer_number(8);
@@ -273,7 +273,7 @@ static void end_many_without_supervisor(const void *argument)
 	UNIT_CHILD_MUST(server.clients.count == 0);
 }
 
-TEST(a_worker_without_a_supervisor_waits_for_nobody)
+TEST(a_worker_without_a_supervisor_does_not_wait)
 {
 	unit_in_child(end_many_without_supervisor, NULL);
 }
@@ -283,14 +283,14 @@ TEST(a_worker_without_a_supervisor_waits_for_nobody)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		SERVER_TEST(the_reason_is_what_the_child_said_unless_it_could_not),
-		SERVER_TEST(who_ended_is_counted_and_his_entry_free),
+		SERVER_TEST(the_reason_is_what_the_child_stored_if_it_could),
+		SERVER_TEST(an_ended_client_is_counted_and_its_entry_is_free),
 		SERVER_TEST(a_quiet_server_counts_all_the_same),
 		SERVER_TEST(a_client_that_leaves_while_it_waits_has_ended_and_has_its_line),
-		SERVER_TEST(who_is_turned_away_has_his_line_with_the_reason),
-		SERVER_TEST(a_worker_tells_its_supervisor_and_counts_and_logs_nothing_itself),
+		SERVER_TEST(a_client_turned_away_has_its_line_with_the_reason),
+		SERVER_TEST(a_worker_reports_to_its_supervisor_and_counts_and_logs_nothing_itself),
 		SERVER_TEST(a_worker_waits_where_its_supervisor_is_behind_and_nothing_is_lost),
-		SERVER_TEST(a_worker_without_a_supervisor_waits_for_nobody),
+		SERVER_TEST(a_worker_without_a_supervisor_does_not_wait),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

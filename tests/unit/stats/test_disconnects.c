@@ -35,7 +35,7 @@ TEST(each_cause_has_a_name_of_its_own)
 	}
 }
 
-TEST(disconnects_are_counted_by_their_cause_and_their_lives_compared)
+TEST(disconnects_are_counted_by_cause_and_their_durations_compared)
 {
 	struct disconnects disconnects;
 	assert_int_equal(disconnects_open(&disconnects), 0);
@@ -77,7 +77,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_code_has_the_cause_that_it_means),
 		cmocka_unit_test(each_cause_has_a_name_of_its_own),
-		cmocka_unit_test(disconnects_are_counted_by_their_cause_and_their_lives_compared),
+		cmocka_unit_test(disconnects_are_counted_by_cause_and_their_durations_compared),
 		cmocka_unit_test(the_first_are_written_down_and_all_are_counted),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -275,7 +275,7 @@ TEST(what_was_packed_in_a_hurry_comes_back)
 
 /* ---- a log ---- */
 
-TEST(a_log_begins_with_who_and_when)
+TEST(a_log_begins_with_its_program_and_time)
 {
 	const char *head = hlog_head(hlog, UINT64_C(1792236345678500000));
 	const char *line = strchr(head, '\n') + 1;
@@ -410,7 +410,7 @@ TEST(a_string_with_any_character_changed_is_not_taken_for_another_histogram)
 	assert_nothing(&got);
 }
 
-TEST(what_is_no_string_of_ours_is_refused)
+TEST(what_is_no_encoded_histogram_is_refused)
 {
 	static char too_long[2 * BYTES_MAX];
 	memset(too_long, 'A', sizeof(too_long) - 1);
@@ -560,7 +560,7 @@ int main(void)
 		UNIT(many_values_come_back),
 		UNIT(a_histogram_that_is_as_large_as_can_be_comes_back),
 		UNIT(what_was_packed_in_a_hurry_comes_back),
-		UNIT(a_log_begins_with_who_and_when),
+		UNIT(a_log_begins_with_its_program_and_time),
 		UNIT(a_line_has_its_times_its_largest_value_and_the_histogram),
 		UNIT(a_line_may_have_a_tag),
 		UNIT(the_longest_line_has_room),
@@ -571,7 +571,7 @@ int main(void)
 		UNIT(values_that_have_no_bucket_here_are_out_of_range),
 		UNIT(a_string_that_is_cut_anywhere_is_damaged),
 		UNIT(a_string_with_any_character_changed_is_not_taken_for_another_histogram),
-		UNIT(what_is_no_string_of_ours_is_refused),
+		UNIT(what_is_no_encoded_histogram_is_refused),
 		UNIT(every_number_of_the_header_is_looked_at),
 		UNIT(a_payload_that_is_cut_anywhere_is_damaged),
 		UNIT(a_count_that_does_not_end_is_damaged),

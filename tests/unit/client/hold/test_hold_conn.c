@@ -76,7 +76,7 @@ TEST(all_that_is_known_is_in_the_line)
 			    "heartbeats, last good byte 0.503 s ago, from 127.0.0.1:51334");
 }
 
-TEST(one_that_never_gave_a_byte_says_so)
+TEST(a_connection_without_a_byte_is_reported_as_such)
 {
 	struct disconnect disconnect = {
 		.cause = DISCONNECT_TIMEOUT,
@@ -112,7 +112,7 @@ int main(void)
 		cmocka_unit_test(without_an_interval_there_is_no_next_beat),
 		cmocka_unit_test(a_connection_costs_little_memory),
 		cmocka_unit_test(all_that_is_known_is_in_the_line),
-		cmocka_unit_test(one_that_never_gave_a_byte_says_so),
+		cmocka_unit_test(a_connection_without_a_byte_is_reported_as_such),
 		cmocka_unit_test(the_longest_there_are_have_room),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,7 +47,7 @@ TEST(there_is_nothing_else)
 	assert_answer("get /metrics HTTP/1.1\r\nHost: a\r\n\r\n", HTTP_BAD_METHOD);
 }
 
-TEST(what_is_no_http_is_told_so)
+TEST(what_is_no_http_gets_an_error_response)
 {
 	assert_answer("GET /metrics\r\n\r\n", HTTP_BAD);
 	assert_answer("GET /metrics HTTP/2.0\r\n\r\n", HTTP_BAD);
@@ -82,7 +82,7 @@ int main(void)
 		cmocka_unit_test(the_page_is_at_its_path),
 		cmocka_unit_test(line_feeds_alone_and_an_empty_line_before_are_forgiven),
 		cmocka_unit_test(there_is_nothing_else),
-		cmocka_unit_test(what_is_no_http_is_told_so),
+		cmocka_unit_test(what_is_no_http_gets_an_error_response),
 		cmocka_unit_test(a_head_without_an_end_is_too_long_when_there_is_no_more_room),
 		cmocka_unit_test(each_answer_has_its_status),
 	};

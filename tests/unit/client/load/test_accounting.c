@@ -126,7 +126,7 @@ TEST(standing_still_shortens_no_wait_and_does_not_begin_it_anew)
 		    10 + WAIT_NS + (uint64_t)LOAD_GAPS * 50);
 }
 
-TEST(an_earlier_time_to_look_after_a_lane_stays)
+TEST(an_earlier_time_for_a_connection_stays)
 {
 	struct load_conn *conn = open_lane(1, 100, 0);
 	accounting_wake_by(&thread, conn, 70);
@@ -149,7 +149,7 @@ int main(void)
 		ACCOUNT_TEST(with_a_connection_of_its_own_it_has_begun),
 		ACCOUNT_TEST(at_the_end_the_late_ones_failed_and_the_others_are_unfinished),
 		ACCOUNT_TEST(standing_still_shortens_no_wait_and_does_not_begin_it_anew),
-		ACCOUNT_TEST(an_earlier_time_to_look_after_a_lane_stays),
+		ACCOUNT_TEST(an_earlier_time_for_a_connection_stays),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -164,7 +164,7 @@ TEST(one_that_is_ahead_waits_for_the_others)
 	has_kept(1, 1, 2, 22);
 }
 
-TEST(one_that_has_ended_holds_up_nobody)
+TEST(an_ended_thread_delays_no_other)
 {
 	assert_true(gives(0, 1, 1));
 	ends(0, 2);
@@ -293,7 +293,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			where_one_could_not_hand_over_the_interval_is_longer, begin, end),
 		cmocka_unit_test_setup_teardown(one_that_is_ahead_waits_for_the_others, begin, end),
-		cmocka_unit_test_setup_teardown(one_that_has_ended_holds_up_nobody, begin, end),
+		cmocka_unit_test_setup_teardown(an_ended_thread_delays_no_other, begin, end),
 		cmocka_unit_test_setup_teardown(
 			the_rest_is_the_last_interval_and_ends_with_the_last_message, begin, end),
 		cmocka_unit_test_setup_teardown(

@@ -78,7 +78,7 @@ TEST(the_places_of_those_that_are_back_are_for_others)
 	assert_int_equal(load_conn_in_flight(conn), DEPTH);
 }
 
-TEST(neighbours_have_their_own_places)
+TEST(adjacent_slots_are_separate)
 {
 	load_conn_begin_message(&conns, &conns.list[0], (struct request){ .due_ns = 9 });
 	for (uint64_t i = 0; i < DEPTH; i++)
@@ -106,7 +106,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_oldest_is_back_with_its_last_byte, begin, end),
 		cmocka_unit_test_setup_teardown(the_places_of_those_that_are_back_are_for_others,
 						begin, end),
-		cmocka_unit_test_setup_teardown(neighbours_have_their_own_places, begin, end),
+		cmocka_unit_test_setup_teardown(adjacent_slots_are_separate, begin, end),
 		cmocka_unit_test_setup_teardown(a_new_connection_starts_from_nothing, begin, end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -65,7 +65,7 @@ TEST(as_many_are_due_before_a_time_as_are_seen_to_be)
 	assert_int_equal(schedule_due_before(&schedule, 0, START - 1), 0);
 }
 
-TEST(so_many_are_due_in_a_year)
+TEST(the_number_due_in_a_year_is_exact)
 {
 	const struct schedule fast = { START, 1000000000, 1000000 };
 	uint64_t year_s = UINT64_C(365) * 24 * 3600;
@@ -82,7 +82,7 @@ int main(void)
 		cmocka_unit_test(
 			a_million_connections_at_a_thousand_million_for_a_year_do_not_overflow),
 		cmocka_unit_test(as_many_are_due_before_a_time_as_are_seen_to_be),
-		cmocka_unit_test(so_many_are_due_in_a_year),
+		cmocka_unit_test(the_number_due_in_a_year_is_exact),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

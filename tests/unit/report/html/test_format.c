@@ -65,7 +65,7 @@ TEST(rates_are_counts_a_second)
 	assert_string_equal(format_rate(20576.4).text, "20,576/s");
 }
 
-TEST(seconds_are_told_to_the_millisecond)
+TEST(seconds_are_shown_to_the_millisecond)
 {
 	assert_string_equal(format_seconds(60).text, "60 s");
 	assert_string_equal(format_seconds(0).text, "0 s");
@@ -162,7 +162,7 @@ int main(void)
 		cmocka_unit_test(counts_are_whole_and_in_thousands),
 		cmocka_unit_test(round_counts_are_short),
 		cmocka_unit_test(rates_are_counts_a_second),
-		cmocka_unit_test(seconds_are_told_to_the_millisecond),
+		cmocka_unit_test(seconds_are_shown_to_the_millisecond),
 		cmocka_unit_test(moments_are_in_utc),
 		cmocka_unit_test(plain_text_is_itself),
 		cmocka_unit_test(what_html_would_obey_becomes_a_reference),

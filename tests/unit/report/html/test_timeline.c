@@ -202,7 +202,7 @@ TEST(intervals_of_no_length_have_no_rate)
 	assert_true(isfinite(timeline_end_s(&timeline)));
 }
 
-TEST(a_damaged_string_is_told)
+TEST(a_damaged_string_is_an_error)
 {
 	make(3);
 	series.list[2].response[8] ^= 1;
@@ -224,7 +224,7 @@ int main(void)
 		TIMELINE_TEST(an_interval_in_which_nothing_came_back_is_a_slice),
 		TIMELINE_TEST(latency_of_every_magnitude_have_a_row),
 		TIMELINE_TEST(intervals_of_no_length_have_no_rate),
-		TIMELINE_TEST(a_damaged_string_is_told),
+		TIMELINE_TEST(a_damaged_string_is_an_error),
 	};
 	return cmocka_run_group_tests(tests, open_all, close_all);
 }

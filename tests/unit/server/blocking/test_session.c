@@ -354,7 +354,7 @@ TEST(every_byte_comes_back_then_the_end)
 	assert_int_equal(outcome.code, 0);
 }
 
-TEST(who_says_nothing_gets_the_end)
+TEST(a_client_that_sends_nothing_gets_the_fin)
 {
 	struct conversation *conversation = begin(0);
 	shutdown(conversation->client, SHUT_WR);
@@ -406,7 +406,7 @@ TEST(a_stream_through_tiny_buffers_comes_back_whole)
 	assert_int_equal(outcome.out, ALL);
 }
 
-TEST(who_never_reads_is_not_read_from_and_gets_all_of_it_when_he_does)
+TEST(a_client_that_never_reads_is_not_read_and_gets_all_when_it_does)
 {
 	struct conversation *conversation = begin(0);
 	uint64_t sent = send_until_stuck(conversation);
@@ -461,7 +461,7 @@ TEST(a_reset_while_writing_is_a_reset)
 	assert_true(outcome.out < outcome.in);
 }
 
-TEST(a_client_who_goes_without_reading_is_a_reset)
+TEST(a_client_that_closes_without_reading_is_a_reset)
 {
 	struct conversation *conversation = begin(0);
 	send_until_stuck(conversation);
@@ -493,7 +493,7 @@ TEST(an_idle_client_gets_the_end_and_time_to_end_too)
 	assert_int_equal(outcome.code, 0);
 }
 
-TEST(a_client_who_takes_nothing_is_idle_and_has_what_was_sent_before_the_end)
+TEST(a_client_that_reads_nothing_is_idle_and_gets_what_was_sent_before)
 {
 	int server_fd, client_fd;
 	unit_socket_pair(&server_fd, &client_fd);
@@ -511,7 +511,7 @@ TEST(a_client_who_takes_nothing_is_idle_and_has_what_was_sent_before_the_end)
 	assert_true(returned > 0 && returned < sent);
 }
 
-TEST(called_off_while_reading_it_sends_the_end_and_listens_on)
+TEST(aborted_while_reading_it_sends_the_fin_and_goes_on_reading)
 {
 	struct conversation *conversation = begin(0);
 	char got[3];
@@ -527,7 +527,7 @@ TEST(called_off_while_reading_it_sends_the_end_and_listens_on)
 	assert_int_equal(outcome.out, 3);
 }
 
-TEST(called_off_while_writing_it_gives_up_what_it_kept_and_sends_the_end)
+TEST(aborted_while_writing_it_drops_unsent_bytes_and_sends_a_fin)
 {
 	struct conversation *conversation = begin(0);
 	send_until_stuck(conversation);
@@ -541,7 +541,7 @@ TEST(called_off_while_writing_it_gives_up_what_it_kept_and_sends_the_end)
 	assert_true(outcome.out < outcome.in);
 }
 
-TEST(who_has_said_nothing_yet_is_called_off_too)
+TEST(a_client_that_has_sent_nothing_is_aborted_too)
 {
 	struct conversation *conversation = begin(0);
 	signal_shutdown(conversation);
@@ -552,7 +552,7 @@ TEST(who_has_said_nothing_yet_is_called_off_too)
 	assert_int_equal(outcome.in, 0);
 }
 
-TEST(a_client_who_never_lets_it_wait_is_called_off_all_the_same)
+TEST(a_client_that_always_sends_is_aborted_too)
 {
 	int server_fd, client_fd;
 	unit_socket_pair(&server_fd, &client_fd);
@@ -654,13 +654,13 @@ static int end_timed(void **state)
 
 #define IDLE_NS (60 * CLOCK_NS_PER_S)
 
-TEST(a_silent_client_has_his_idle_timeout_and_then_time_to_end)
+TEST(a_silent_client_has_its_idle_timeout_and_then_the_linger_timeout)
 {
 	assert_int_equal(run_for(IDLE_NS, 0, nothing_happens), IDLE_NS + SESSION_LINGER_IDLE_NS);
 	assert_int_equal(timed.reason, CLOSE_IDLE);
 }
 
-TEST(who_reads_what_came_back_is_not_idle_though_he_says_nothing)
+TEST(a_client_that_reads_its_echo_is_not_idle_though_it_sends_nothing)
 {
 	unit_write(timed.client_fd, "abc", 3);
 	assert_int_equal(run_for(IDLE_NS, IDLE_NS / 2, client_reads),
@@ -669,7 +669,7 @@ TEST(who_reads_what_came_back_is_not_idle_though_he_says_nothing)
 	assert_int_equal(timed.reason, CLOSE_IDLE);
 }
 
-TEST(who_leaves_what_came_back_unread_is_idle)
+TEST(a_client_that_leaves_its_echo_unread_is_idle)
 {
 	unit_write(timed.client_fd, "abc", 3);
 	assert_int_equal(run_for(IDLE_NS, 0, nothing_happens),
@@ -677,14 +677,14 @@ TEST(who_leaves_what_came_back_unread_is_idle)
 	assert_int_equal(timed.reason, CLOSE_IDLE);
 }
 
-TEST(a_silent_client_who_is_called_off_has_less)
+TEST(a_silent_client_has_less_time_after_the_abort)
 {
 	assert_int_equal(run_for(0, IDLE_NS, shutdown_pipe_is_cut),
 			 IDLE_NS + SESSION_LINGER_ABORTING_NS);
 	assert_int_equal(timed.reason, CLOSE_DRAIN);
 }
 
-TEST(who_lingers_because_he_was_idle_hurries_up_when_the_server_ends)
+TEST(a_client_that_lingers_after_idle_has_less_time_at_the_shutdown)
 {
 	uint64_t cut_ns = IDLE_NS + CLOCK_NS_PER_S;
 	assert_int_equal(run_for(IDLE_NS, cut_ns, shutdown_pipe_is_cut),
@@ -692,14 +692,14 @@ TEST(who_lingers_because_he_was_idle_hurries_up_when_the_server_ends)
 	assert_int_equal(timed.reason, CLOSE_IDLE);
 }
 
-TEST(the_servers_end_does_not_lengthen_his_lingering)
+TEST(the_servers_end_does_not_lengthen_the_linger_timeout)
 {
 	uint64_t whole_ns = IDLE_NS + SESSION_LINGER_IDLE_NS;
 	assert_int_equal(run_for(IDLE_NS, whole_ns - CLOCK_NS_PER_S / 2, shutdown_pipe_is_cut),
 			 whole_ns);
 }
 
-TEST(a_client_who_goes_on_sending_has_no_more_time_than_a_silent_one)
+TEST(a_client_that_goes_on_sending_has_no_more_time_than_a_silent_one)
 {
 	firehose_fd = timed.server_fd;
 	firehose_outlives_fin = true;
@@ -716,7 +716,7 @@ static void client_speaks_and_server_ends(void)
 	shutdown_pipe_is_cut();
 }
 
-TEST(what_has_arrived_when_it_is_called_off_comes_back)
+TEST(what_has_arrived_before_the_abort_comes_back)
 {
 	char got[3];
 	run_for(0, IDLE_NS, client_speaks_and_server_ends);
@@ -733,7 +733,7 @@ static void client_ends_and_server_ends(void)
 	shutdown_pipe_is_cut();
 }
 
-TEST(a_client_who_has_ended_when_it_is_called_off_has_ended_it_himself)
+TEST(a_client_that_has_ended_before_the_abort_keeps_the_reason_eof)
 {
 	run_for(0, IDLE_NS, client_ends_and_server_ends);
 	assert_int_equal(timed.reason, CLOSE_EOF);
@@ -749,41 +749,39 @@ TEST(a_connection_without_limits_waits_for_ever)
 
 #define TIMED_TEST(name) cmocka_unit_test_setup_teardown(name, begin_timed, end_timed)
 
-TEST(and_all_of_it_again_with_patient_sockets)
+TEST(all_of_it_again_with_a_receive_timeout)
 {
 	recv_timeout_ns = 2 * CLOCK_NS_PER_MS;
 }
 
 /* clang-format off: a test a line */
-#define ALL_TESTS                                                                                 \
-	cmocka_unit_test(every_byte_comes_back_then_the_end),                                     \
-		cmocka_unit_test(who_says_nothing_gets_the_end),                                  \
-		cmocka_unit_test(an_answer_comes_before_the_next_question),                       \
-		cmocka_unit_test(a_stream_through_tiny_buffers_comes_back_whole),                 \
-		cmocka_unit_test(                                                                 \
-			who_never_reads_is_not_read_from_and_gets_all_of_it_when_he_does),        \
-		cmocka_unit_test(a_reset_while_reading_is_a_reset),                               \
-		cmocka_unit_test(a_reset_while_writing_is_a_reset),                               \
-		cmocka_unit_test(a_client_who_goes_without_reading_is_a_reset),                   \
-		cmocka_unit_test(what_is_no_socket_is_an_error_with_its_code),                    \
-		cmocka_unit_test(an_idle_client_gets_the_end_and_time_to_end_too),                \
-		cmocka_unit_test(                                                                 \
-			a_client_who_takes_nothing_is_idle_and_has_what_was_sent_before_the_end), \
-		cmocka_unit_test(called_off_while_reading_it_sends_the_end_and_listens_on),       \
-		cmocka_unit_test(                                                                 \
-			called_off_while_writing_it_gives_up_what_it_kept_and_sends_the_end),     \
-		cmocka_unit_test(who_has_said_nothing_yet_is_called_off_too),                     \
-		cmocka_unit_test(a_client_who_never_lets_it_wait_is_called_off_all_the_same),     \
-		cmocka_unit_test(what_happens_while_it_lingers_is_not_the_reason),                \
-		TIMED_TEST(a_silent_client_has_his_idle_timeout_and_then_time_to_end),            \
-		TIMED_TEST(who_reads_what_came_back_is_not_idle_though_he_says_nothing),          \
-		TIMED_TEST(who_leaves_what_came_back_unread_is_idle),                             \
-		TIMED_TEST(a_silent_client_who_is_called_off_has_less),                           \
-		TIMED_TEST(who_lingers_because_he_was_idle_hurries_up_when_the_server_ends),      \
-		TIMED_TEST(the_servers_end_does_not_lengthen_his_lingering),                      \
-		TIMED_TEST(a_client_who_goes_on_sending_has_no_more_time_than_a_silent_one),      \
-		TIMED_TEST(what_has_arrived_when_it_is_called_off_comes_back),                    \
-		TIMED_TEST(a_client_who_has_ended_when_it_is_called_off_has_ended_it_himself),    \
+#define ALL_TESTS                                                                                  \
+	cmocka_unit_test(every_byte_comes_back_then_the_end),                                      \
+		cmocka_unit_test(a_client_that_sends_nothing_gets_the_fin),                        \
+		cmocka_unit_test(an_answer_comes_before_the_next_question),                        \
+		cmocka_unit_test(a_stream_through_tiny_buffers_comes_back_whole),                  \
+		cmocka_unit_test(a_client_that_never_reads_is_not_read_and_gets_all_when_it_does), \
+		cmocka_unit_test(a_reset_while_reading_is_a_reset),                                \
+		cmocka_unit_test(a_reset_while_writing_is_a_reset),                                \
+		cmocka_unit_test(a_client_that_closes_without_reading_is_a_reset),                 \
+		cmocka_unit_test(what_is_no_socket_is_an_error_with_its_code),                     \
+		cmocka_unit_test(an_idle_client_gets_the_end_and_time_to_end_too),                 \
+		cmocka_unit_test(                                                                  \
+			a_client_that_reads_nothing_is_idle_and_gets_what_was_sent_before),        \
+		cmocka_unit_test(aborted_while_reading_it_sends_the_fin_and_goes_on_reading),      \
+		cmocka_unit_test(aborted_while_writing_it_drops_unsent_bytes_and_sends_a_fin),     \
+		cmocka_unit_test(a_client_that_has_sent_nothing_is_aborted_too),                   \
+		cmocka_unit_test(a_client_that_always_sends_is_aborted_too),                       \
+		cmocka_unit_test(what_happens_while_it_lingers_is_not_the_reason),                 \
+		TIMED_TEST(a_silent_client_has_its_idle_timeout_and_then_the_linger_timeout),      \
+		TIMED_TEST(a_client_that_reads_its_echo_is_not_idle_though_it_sends_nothing),      \
+		TIMED_TEST(a_client_that_leaves_its_echo_unread_is_idle),                          \
+		TIMED_TEST(a_silent_client_has_less_time_after_the_abort),                         \
+		TIMED_TEST(a_client_that_lingers_after_idle_has_less_time_at_the_shutdown),        \
+		TIMED_TEST(the_servers_end_does_not_lengthen_the_linger_timeout),                  \
+		TIMED_TEST(a_client_that_goes_on_sending_has_no_more_time_than_a_silent_one),      \
+		TIMED_TEST(what_has_arrived_before_the_abort_comes_back),                          \
+		TIMED_TEST(a_client_that_has_ended_before_the_abort_keeps_the_reason_eof),         \
 		TIMED_TEST(a_connection_without_limits_waits_for_ever)
 /* clang-format on */
 
@@ -791,7 +789,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ALL_TESTS,
-		cmocka_unit_test(and_all_of_it_again_with_patient_sockets),
+		cmocka_unit_test(all_of_it_again_with_a_receive_timeout),
 		ALL_TESTS,
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -65,7 +65,7 @@ static bool is_filled(uint32_t number)
 	return true;
 }
 
-TEST(each_of_most_clients_has_a_piece_of_his_own)
+TEST(each_of_the_maximum_of_clients_has_its_own_buffer)
 {
 	bool seen[MOST] = { false };
 	for (uint32_t i = 0; i < MOST; i++) {
@@ -110,7 +110,7 @@ TEST(what_was_given_back_is_taken_again_the_latest_first)
 	assert_int_equal(buffer_pool_take(&pool), numbers[2]);
 }
 
-TEST(any_order_of_taking_and_giving_back_gives_nobody_anothers)
+TEST(any_order_of_taking_and_returning_gives_no_buffer_twice)
 {
 	bool taken[MOST] = { false };
 	uint32_t random = 1, count = 0;
@@ -129,7 +129,7 @@ TEST(any_order_of_taking_and_giving_back_gives_nobody_anothers)
 	}
 }
 
-TEST(a_piece_that_nobody_has_written_to_is_no_memory)
+TEST(a_buffer_never_written_to_takes_no_memory)
 {
 	for (uint32_t i = 0; i < MOST; i++)
 		buffer_pool_take(&pool);
@@ -157,7 +157,7 @@ TEST(of_those_that_were_given_back_a_few_stay_memory_and_no_more)
 		assert_true(is_filled(i)); /* no remaining buffer has lost bytes */
 }
 
-TEST(the_next_who_needs_one_gets_one_that_is_memory_already)
+TEST(the_next_client_gets_a_buffer_that_is_memory_already)
 {
 	have_a_crowd_and_keep(0);
 	for (int i = 0; i < BUFFER_POOL_WARM; i++)
@@ -165,7 +165,7 @@ TEST(the_next_who_needs_one_gets_one_that_is_memory_already)
 	assert_int_equal(pages_of(buffer_pool_take(&pool)), 0);
 }
 
-TEST(a_crowd_that_comes_and_goes_leaves_no_more_memory_than_the_first)
+TEST(many_clients_that_come_and_go_leave_no_more_memory_than_the_first)
 {
 	for (int i = 0; i < 5; i++) {
 		have_a_crowd_and_keep(0);
@@ -203,14 +203,14 @@ TEST(more_than_there_is_address_space_for_is_an_error)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		BUFFER_POOL_TEST(each_of_most_clients_has_a_piece_of_his_own),
+		BUFFER_POOL_TEST(each_of_the_maximum_of_clients_has_its_own_buffer),
 		BUFFER_POOL_TEST(one_too_many_and_one_too_few_are_bugs_of_the_caller),
 		BUFFER_POOL_TEST(what_was_given_back_is_taken_again_the_latest_first),
-		BUFFER_POOL_TEST(any_order_of_taking_and_giving_back_gives_nobody_anothers),
-		BUFFER_POOL_TEST(a_piece_that_nobody_has_written_to_is_no_memory),
+		BUFFER_POOL_TEST(any_order_of_taking_and_returning_gives_no_buffer_twice),
+		BUFFER_POOL_TEST(a_buffer_never_written_to_takes_no_memory),
 		BUFFER_POOL_TEST(of_those_that_were_given_back_a_few_stay_memory_and_no_more),
-		BUFFER_POOL_TEST(the_next_who_needs_one_gets_one_that_is_memory_already),
-		BUFFER_POOL_TEST(a_crowd_that_comes_and_goes_leaves_no_more_memory_than_the_first),
+		BUFFER_POOL_TEST(the_next_client_gets_a_buffer_that_is_memory_already),
+		BUFFER_POOL_TEST(many_clients_that_come_and_go_leave_no_more_memory_than_the_first),
 		cmocka_unit_test(
 			buffer_pool_for_the_most_clients_there_can_be_cost_only_what_is_used),
 		cmocka_unit_test(more_than_there_is_address_space_for_is_an_error),

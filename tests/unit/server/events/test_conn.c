@@ -220,7 +220,7 @@ TEST(a_message_comes_back_in_one_turn_and_is_counted)
 	assert_score(conn, 1000, 1000);
 }
 
-TEST(one_who_sends_a_lot_has_his_share_and_then_it_is_the_others_turn)
+TEST(a_client_that_sends_much_has_its_share_then_the_others_have_theirs)
 {
 	struct conn *conn = come(PLENTY);
 	size_t n = 2, size = n * CONN_BUFFER_SIZE + 1;
@@ -266,7 +266,7 @@ TEST(what_is_kept_of_one_is_not_what_is_kept_of_another)
 	}
 }
 
-TEST(what_was_kept_of_those_who_left_is_there_for_others)
+TEST(buffers_of_clients_that_left_are_there_for_others)
 {
 	for (int i = 0; i < 5 * MOST; i++) {
 		struct conn *conn = come(LITTLE);
@@ -373,7 +373,7 @@ TEST(what_is_forgotten_does_not_come)
 	assert_memory_equal(returned, message + 5, 10);
 }
 
-TEST(what_somebody_else_could_not_send_whole_is_kept_from_where_he_stopped)
+TEST(what_another_caller_could_not_send_whole_is_kept_from_its_offset)
 {
 	struct conn *conn = come(PLENTY);
 	echo_got(&conn->echo, 1000);
@@ -395,7 +395,7 @@ static void pass(uint64_t ns)
 	conn_update_now(&conns, false);
 }
 
-TEST(one_who_is_idle_has_our_fin_then_some_patience_then_is_over)
+TEST(an_idle_client_gets_our_fin_then_the_linger_timeout_then_ends)
 {
 	struct conn *conn = come(PLENTY);
 	assert_null(conn_next_due(&conns));
@@ -413,7 +413,7 @@ TEST(one_who_is_idle_has_our_fin_then_some_patience_then_is_over)
 	assert_int_equal(ending_of(conn), CLOSE_IDLE);
 }
 
-TEST(one_whose_bytes_move_is_not_due)
+TEST(a_client_whose_bytes_move_is_not_due)
 {
 	struct conn *conn = come(PLENTY);
 	for (int i = 0; i < 5; i++) {
@@ -425,7 +425,7 @@ TEST(one_whose_bytes_move_is_not_due)
 	assert_score(conn, 5, 5);
 }
 
-TEST(one_who_is_called_off_has_our_fin_and_is_over_with_his_own)
+TEST(an_aborted_client_gets_our_fin_and_ends_with_its_own)
 {
 	struct conn *conn = come(PLENTY);
 	unit_write(theirs[0], message, 10);
@@ -440,7 +440,7 @@ TEST(one_who_is_called_off_has_our_fin_and_is_over_with_his_own)
 	assert_int_equal(ending_of(conn), CLOSE_DRAIN);
 }
 
-TEST(what_has_arrived_from_one_who_is_called_off_comes_back)
+TEST(what_has_arrived_from_an_aborted_client_comes_back)
 {
 	struct conn *conn = come(PLENTY);
 	assert_true(conn_queue_rx(&conns, conn, message, 1000));
@@ -455,7 +455,7 @@ TEST(what_has_arrived_from_one_who_is_called_off_comes_back)
 	assert_int_equal(ending_of(conn), CLOSE_DRAIN);
 }
 
-TEST(one_who_has_ended_when_he_is_called_off_has_ended_it_himself)
+TEST(a_client_that_ended_before_the_abort_keeps_its_reason)
 {
 	struct conn *conn = come(PLENTY);
 	unit_write(theirs[0], message, 500);
@@ -481,7 +481,7 @@ TEST(what_has_arrived_is_thrown_away_before_a_lingering_close_is_over)
 	assert_score(conn, 100 * 1024, 0);
 }
 
-TEST(one_who_lingers_when_he_is_called_off_is_hurried_and_keeps_his_reason)
+TEST(a_client_that_lingers_at_the_abort_has_less_time_and_keeps_its_reason)
 {
 	struct conn *conn = come(PLENTY);
 	pass(IDLE_NS);
@@ -540,10 +540,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		DRIVE_TEST(with_nothing_to_do_it_waits),
 		DRIVE_TEST(a_message_comes_back_in_one_turn_and_is_counted),
-		DRIVE_TEST(one_who_sends_a_lot_has_his_share_and_then_it_is_the_others_turn),
+		DRIVE_TEST(a_client_that_sends_much_has_its_share_then_the_others_have_theirs),
 		DRIVE_TEST(what_a_client_does_not_take_is_kept_and_nothing_more_is_received),
 		DRIVE_TEST(what_is_kept_of_one_is_not_what_is_kept_of_another),
-		DRIVE_TEST(what_was_kept_of_those_who_left_is_there_for_others),
+		DRIVE_TEST(buffers_of_clients_that_left_are_there_for_others),
 		DRIVE_TEST(the_end_of_the_stream_is_answered_when_all_is_sent),
 		DRIVE_TEST(a_broken_connection_is_over_at_once),
 		DRIVE_TEST(what_is_queued_comes_back_in_order_before_what_the_socket_has),
@@ -551,14 +551,14 @@ int main(void)
 		DRIVE_TEST(there_is_room_for_so_much_and_no_byte_more),
 		DRIVE_TEST(the_end_of_the_stream_comes_behind_what_is_queued),
 		DRIVE_TEST(what_is_forgotten_does_not_come),
-		DRIVE_TEST(what_somebody_else_could_not_send_whole_is_kept_from_where_he_stopped),
-		DRIVE_TEST(one_who_is_idle_has_our_fin_then_some_patience_then_is_over),
-		DRIVE_TEST(one_whose_bytes_move_is_not_due),
-		DRIVE_TEST(one_who_is_called_off_has_our_fin_and_is_over_with_his_own),
-		DRIVE_TEST(what_has_arrived_from_one_who_is_called_off_comes_back),
-		DRIVE_TEST(one_who_has_ended_when_he_is_called_off_has_ended_it_himself),
+		DRIVE_TEST(what_another_caller_could_not_send_whole_is_kept_from_its_offset),
+		DRIVE_TEST(an_idle_client_gets_our_fin_then_the_linger_timeout_then_ends),
+		DRIVE_TEST(a_client_whose_bytes_move_is_not_due),
+		DRIVE_TEST(an_aborted_client_gets_our_fin_and_ends_with_its_own),
+		DRIVE_TEST(what_has_arrived_from_an_aborted_client_comes_back),
+		DRIVE_TEST(a_client_that_ended_before_the_abort_keeps_its_reason),
 		DRIVE_TEST(what_has_arrived_is_thrown_away_before_a_lingering_close_is_over),
-		DRIVE_TEST(one_who_lingers_when_he_is_called_off_is_hurried_and_keeps_his_reason),
+		DRIVE_TEST(a_client_that_lingers_at_the_abort_has_less_time_and_keeps_its_reason),
 		DRIVE_TEST(a_connection_for_which_there_is_no_memory_has_a_turn_a_little_later),
 		DRIVE_TEST(a_send_for_which_there_is_no_memory_loses_nothing),
 	};

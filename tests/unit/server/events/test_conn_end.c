@@ -147,7 +147,7 @@ static enum close_reason ending_of(struct conn *conn)
 
 /* ---- idle ---- */
 
-TEST(with_nobody_there_nothing_is_ever_due)
+TEST(without_clients_nothing_is_due)
 {
 	open_crowd(IDLE_NS);
 	assert_int_equal(conn_deadline_ns(&conns), CLOCK_NEVER);
@@ -155,7 +155,7 @@ TEST(with_nobody_there_nothing_is_ever_due)
 	assert_nobody_is_due();
 }
 
-TEST(one_of_whom_no_byte_moves_is_due_after_the_idle_timeout)
+TEST(a_client_whose_bytes_do_not_move_is_due_after_the_idle_timeout)
 {
 	open_crowd(IDLE_NS);
 	struct conn *conn = come();
@@ -180,7 +180,7 @@ TEST(every_byte_that_moves_puts_it_off)
 	assert_due_in(IDLE_NS - 2 * CLOCK_NS_PER_S, first, CONN_IDLE);
 }
 
-TEST(without_an_idle_timeout_nobody_is_ever_idle)
+TEST(without_an_idle_timeout_no_client_is_idle)
 {
 	open_crowd(NO_LIMIT);
 	conn_restart_idle(&conns, come());
@@ -201,7 +201,7 @@ TEST(a_timeout_of_a_hundred_years_is_kept)
 	assert_due(conn, CONN_IDLE);
 }
 
-TEST(one_to_whom_the_kernel_still_moves_bytes_is_not_idle)
+TEST(a_client_to_which_the_kernel_still_moves_bytes_is_not_idle)
 {
 	open_crowd(IDLE_NS);
 	struct conn *conn = come();
@@ -216,7 +216,7 @@ TEST(one_to_whom_the_kernel_still_moves_bytes_is_not_idle)
 	assert_true(conn_check_idle(&conns, conn));
 }
 
-TEST(one_who_takes_nothing_for_the_idle_timeout_is_idle)
+TEST(a_client_that_takes_nothing_for_the_idle_timeout_is_idle)
 {
 	open_crowd(IDLE_NS);
 	struct conn *conn = come();
@@ -228,7 +228,7 @@ TEST(one_who_takes_nothing_for_the_idle_timeout_is_idle)
 	assert_true(conn_check_idle(&conns, conn));
 }
 
-TEST(one_whose_bytes_have_arrived_and_are_not_read_yet_is_not_idle)
+TEST(a_client_with_unread_bytes_is_not_idle)
 {
 	open_crowd(IDLE_NS);
 	struct conn *conn = come();
@@ -240,7 +240,7 @@ TEST(one_whose_bytes_have_arrived_and_are_not_read_yet_is_not_idle)
 	assert_due_in(IDLE_NS, conn, CONN_IDLE);
 }
 
-TEST(one_whose_end_has_arrived_and_is_not_read_yet_is_not_idle)
+TEST(a_client_with_an_unread_fin_is_not_idle)
 {
 	open_crowd(IDLE_NS);
 	struct conn *conn = come();
@@ -261,7 +261,7 @@ TEST(one_that_moves_late_in_a_turn_is_idle_as_long_after_that)
 	assert_due_in(IDLE_NS, conn, CONN_IDLE);
 }
 
-TEST(after_an_event_it_does_not_sleep_for_as_long_as_it_is_to_look_for_work)
+TEST(after_an_event_it_polls_for_the_busy_poll_time)
 {
 	open_crowd(IDLE_NS);
 	config.busy_poll_ns = CLOCK_NS_PER_S;
@@ -276,7 +276,7 @@ TEST(after_an_event_it_does_not_sleep_for_as_long_as_it_is_to_look_for_work)
 
 /* ---- ended by us ---- */
 
-TEST(one_whom_we_end_has_our_fin_and_then_some_patience)
+TEST(an_ended_client_gets_our_fin_and_then_the_linger_timeout)
 {
 	open_crowd(IDLE_NS);
 	struct conn *conn = come();
@@ -292,7 +292,7 @@ TEST(one_whom_we_end_has_our_fin_and_then_some_patience)
 	assert_due_in(SESSION_LINGER_IDLE_NS, conn, CONN_LINGER);
 }
 
-TEST(when_the_server_is_in_a_hurry_the_patience_is_short)
+TEST(while_the_server_aborts_the_linger_timeout_is_short)
 {
 	open_crowd(IDLE_NS);
 	conns.is_aborting = true;
@@ -302,7 +302,7 @@ TEST(when_the_server_is_in_a_hurry_the_patience_is_short)
 	assert_int_equal(ending_of(conn), CLOSE_DRAIN);
 }
 
-TEST(one_who_lingers_already_is_hurried)
+TEST(an_aborted_client_that_lingers_already_has_less_time)
 {
 	open_crowd(IDLE_NS);
 	struct conn *conn = come();
@@ -346,7 +346,7 @@ TEST(a_broken_connection_is_closed_with_its_reason)
 
 /* ---- ended by the client ---- */
 
-TEST(one_who_has_all_is_closed_at_once)
+TEST(a_client_that_has_all_bytes_is_closed_at_once)
 {
 	open_crowd(IDLE_NS);
 	struct conn *conn = come();
@@ -371,7 +371,7 @@ static struct conn *leave_with_bytes_on_their_way(void)
 	return conn;
 }
 
-TEST(one_to_whom_bytes_are_on_their_way_is_left_when_they_have_arrived)
+TEST(a_client_with_bytes_in_flight_is_closed_when_they_have_arrived)
 {
 	enum conn_queue queue;
 	open_crowd(NO_LIMIT);
@@ -394,7 +394,7 @@ TEST(one_to_whom_bytes_are_on_their_way_is_left_when_they_have_arrived)
 	assert_int_equal(ending_of(conn), CLOSE_NONE); /* the caller that closes reports eof */
 }
 
-TEST(one_who_breaks_while_we_wait_for_his_last_bytes_has_that_for_a_reason)
+TEST(a_client_that_fails_while_its_last_bytes_are_in_flight_has_that_reason)
 {
 	open_crowd(NO_LIMIT);
 	struct conn *conn = leave_with_bytes_on_their_way();
@@ -420,7 +420,7 @@ static void look_for(struct conn *conn, uint64_t ns)
 	}
 }
 
-TEST(one_who_takes_none_of_his_last_bytes_for_the_idle_timeout_is_idle)
+TEST(a_client_that_takes_none_of_its_last_bytes_for_the_idle_timeout_is_idle)
 {
 	open_crowd(IDLE_NS);
 	struct conn *conn = leave_with_bytes_on_their_way();
@@ -433,7 +433,7 @@ TEST(one_who_takes_none_of_his_last_bytes_for_the_idle_timeout_is_idle)
 	assert_due_in(SESSION_LINGER_IDLE_NS, conn, CONN_LINGER);
 }
 
-TEST(one_who_takes_some_of_his_last_bytes_now_and_then_is_not_idle)
+TEST(a_client_that_takes_some_of_its_last_bytes_now_and_then_is_not_idle)
 {
 	open_crowd(IDLE_NS);
 	struct conn *conn = leave_with_bytes_on_their_way();
@@ -448,7 +448,7 @@ TEST(one_who_takes_some_of_his_last_bytes_now_and_then_is_not_idle)
 	assert_int_equal(ending_of(conn), CLOSE_NONE);
 }
 
-TEST(one_who_does_not_take_his_last_bytes_is_left_when_the_server_ends)
+TEST(a_client_that_does_not_take_its_last_bytes_is_closed_when_the_server_ends)
 {
 	open_crowd(NO_LIMIT);
 	struct conn *conn = leave_with_bytes_on_their_way();
@@ -462,7 +462,7 @@ TEST(one_who_does_not_take_his_last_bytes_is_left_when_the_server_ends)
 
 /* ---- counted out ---- */
 
-TEST(one_who_leaves_is_counted_and_waits_for_nothing)
+TEST(a_client_that_leaves_is_counted_and_waits_for_nothing)
 {
 	open_crowd(IDLE_NS);
 	struct conn *conn = come(), *other = come();
@@ -482,7 +482,7 @@ TEST(one_who_leaves_is_counted_and_waits_for_nothing)
 	assert_due_in(IDLE_NS, other, CONN_IDLE);
 }
 
-TEST(one_who_waits_no_more_is_there_all_the_same)
+TEST(a_client_that_waits_no_more_is_still_in_the_table)
 {
 	open_crowd(IDLE_NS);
 	struct conn *conn = come();
@@ -493,7 +493,7 @@ TEST(one_who_waits_no_more_is_there_all_the_same)
 	assert_ptr_equal(conn_next(&conns, NULL), conn);
 }
 
-TEST(a_walk_meets_everybody_once_though_the_one_it_is_at_leaves)
+TEST(a_walk_meets_each_client_once_though_the_current_one_leaves)
 {
 	open_crowd(IDLE_NS);
 	for (int i = 0; i < MOST; i++)
@@ -516,31 +516,32 @@ TEST(a_walk_meets_everybody_once_though_the_one_it_is_at_leaves)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CONN_TEST(with_nobody_there_nothing_is_ever_due),
-		CONN_TEST(one_of_whom_no_byte_moves_is_due_after_the_idle_timeout),
+		CONN_TEST(without_clients_nothing_is_due),
+		CONN_TEST(a_client_whose_bytes_do_not_move_is_due_after_the_idle_timeout),
 		CONN_TEST(every_byte_that_moves_puts_it_off),
-		CONN_TEST(without_an_idle_timeout_nobody_is_ever_idle),
+		CONN_TEST(without_an_idle_timeout_no_client_is_idle),
 		CONN_TEST(a_timeout_of_a_hundred_years_is_kept),
-		CONN_TEST(one_to_whom_the_kernel_still_moves_bytes_is_not_idle),
-		CONN_TEST(one_who_takes_nothing_for_the_idle_timeout_is_idle),
-		CONN_TEST(one_whose_bytes_have_arrived_and_are_not_read_yet_is_not_idle),
-		CONN_TEST(after_an_event_it_does_not_sleep_for_as_long_as_it_is_to_look_for_work),
-		CONN_TEST(one_whose_end_has_arrived_and_is_not_read_yet_is_not_idle),
+		CONN_TEST(a_client_to_which_the_kernel_still_moves_bytes_is_not_idle),
+		CONN_TEST(a_client_that_takes_nothing_for_the_idle_timeout_is_idle),
+		CONN_TEST(a_client_with_unread_bytes_is_not_idle),
+		CONN_TEST(after_an_event_it_polls_for_the_busy_poll_time),
+		CONN_TEST(a_client_with_an_unread_fin_is_not_idle),
 		CONN_TEST(one_that_moves_late_in_a_turn_is_idle_as_long_after_that),
-		CONN_TEST(one_whom_we_end_has_our_fin_and_then_some_patience),
-		CONN_TEST(when_the_server_is_in_a_hurry_the_patience_is_short),
-		CONN_TEST(one_who_lingers_already_is_hurried),
+		CONN_TEST(an_ended_client_gets_our_fin_and_then_the_linger_timeout),
+		CONN_TEST(while_the_server_aborts_the_linger_timeout_is_short),
+		CONN_TEST(an_aborted_client_that_lingers_already_has_less_time),
 		CONN_TEST(the_first_reason_stays),
 		CONN_TEST(a_broken_connection_is_closed_with_its_reason),
-		CONN_TEST(one_who_has_all_is_closed_at_once),
-		CONN_TEST(one_to_whom_bytes_are_on_their_way_is_left_when_they_have_arrived),
-		CONN_TEST(one_who_breaks_while_we_wait_for_his_last_bytes_has_that_for_a_reason),
-		CONN_TEST(one_who_takes_none_of_his_last_bytes_for_the_idle_timeout_is_idle),
-		CONN_TEST(one_who_takes_some_of_his_last_bytes_now_and_then_is_not_idle),
-		CONN_TEST(one_who_does_not_take_his_last_bytes_is_left_when_the_server_ends),
-		CONN_TEST(one_who_leaves_is_counted_and_waits_for_nothing),
-		CONN_TEST(one_who_waits_no_more_is_there_all_the_same),
-		CONN_TEST(a_walk_meets_everybody_once_though_the_one_it_is_at_leaves),
+		CONN_TEST(a_client_that_has_all_bytes_is_closed_at_once),
+		CONN_TEST(a_client_with_bytes_in_flight_is_closed_when_they_have_arrived),
+		CONN_TEST(a_client_that_fails_while_its_last_bytes_are_in_flight_has_that_reason),
+		CONN_TEST(a_client_that_takes_none_of_its_last_bytes_for_the_idle_timeout_is_idle),
+		CONN_TEST(a_client_that_takes_some_of_its_last_bytes_now_and_then_is_not_idle),
+		CONN_TEST(
+			a_client_that_does_not_take_its_last_bytes_is_closed_when_the_server_ends),
+		CONN_TEST(a_client_that_leaves_is_counted_and_waits_for_nothing),
+		CONN_TEST(a_client_that_waits_no_more_is_still_in_the_table),
+		CONN_TEST(a_walk_meets_each_client_once_though_the_current_one_leaves),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -124,7 +124,7 @@ static void take_of_nothing(const void *argument)
 	rx_queue_take(&rx, &queues[0], &size);
 }
 
-TEST(an_empty_buffer_one_that_is_too_large_and_one_of_nobody_are_bugs)
+TEST(an_empty_a_too_large_and_an_unowned_buffer_are_bugs)
 {
 	static const int empty = 0, too_large = UINT16_MAX + 1;
 	unit_child_dies_of(SIGABRT, put_too_much, &empty);
@@ -141,7 +141,7 @@ int main(void)
 		ARRIVALS_TEST(buffers_are_taken_in_the_order_in_which_they_came_with_their_sizes),
 		ARRIVALS_TEST(a_buffer_that_was_taken_can_come_again_to_another),
 		ARRIVALS_TEST(any_order_of_steps_is_as_lists_have_it_that_are_copied),
-		ARRIVALS_TEST(an_empty_buffer_one_that_is_too_large_and_one_of_nobody_are_bugs),
+		ARRIVALS_TEST(an_empty_a_too_large_and_an_unowned_buffer_are_bugs),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

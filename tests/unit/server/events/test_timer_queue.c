@@ -43,7 +43,7 @@ static int set_up(void **state)
 	return 0;
 }
 
-TEST(with_nobody_in_a_queue_nobody_is_due_ever)
+TEST(an_empty_queue_has_nothing_due)
 {
 	uint32_t index = 4242;
 	for (unsigned int queue = 0; queue < N_QUEUES; queue++)
@@ -54,7 +54,7 @@ TEST(with_nobody_in_a_queue_nobody_is_due_ever)
 	assert_int_equal(timer_queue_next_ns(&timers), CLOCK_NEVER);
 }
 
-TEST(one_is_due_when_his_time_has_come_and_stays_where_he_is)
+TEST(an_entry_is_due_at_its_time_and_stays_in_place)
 {
 	uint32_t index = 4242;
 	timer_queue_enter(&timers, 0, 5, 1000);
@@ -71,7 +71,7 @@ TEST(one_is_due_when_his_time_has_come_and_stays_where_he_is)
 	assert_false(timer_queue_due(&timers, 0, 1010, &index));
 }
 
-TEST(who_comes_again_waits_anew_behind_the_others)
+TEST(an_entry_added_again_waits_behind_the_others)
 {
 	uint32_t index;
 	timer_queue_enter(&timers, 0, 1, 1000);
@@ -87,7 +87,7 @@ TEST(who_comes_again_waits_anew_behind_the_others)
 	assert_int_equal(index, 1);
 }
 
-TEST(who_goes_to_another_queue_is_in_that_one_alone)
+TEST(an_entry_moved_to_another_queue_is_only_in_that_one)
 {
 	uint32_t index;
 	timer_queue_enter(&timers, 0, 1, 1000);
@@ -233,10 +233,10 @@ TEST(a_deadline_that_would_overflow_never_comes)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		DEADLINES_TEST(with_nobody_in_a_queue_nobody_is_due_ever),
-		DEADLINES_TEST(one_is_due_when_his_time_has_come_and_stays_where_he_is),
-		DEADLINES_TEST(who_comes_again_waits_anew_behind_the_others),
-		DEADLINES_TEST(who_goes_to_another_queue_is_in_that_one_alone),
+		DEADLINES_TEST(an_empty_queue_has_nothing_due),
+		DEADLINES_TEST(an_entry_is_due_at_its_time_and_stays_in_place),
+		DEADLINES_TEST(an_entry_added_again_waits_behind_the_others),
+		DEADLINES_TEST(an_entry_moved_to_another_queue_is_only_in_that_one),
 		DEADLINES_TEST(any_order_of_steps_is_as_a_list_has_it_that_is_searched_through),
 		DEADLINES_TEST(a_long_time_does_not_make_a_short_one_coarse),
 		DEADLINES_TEST(a_deadline_that_would_overflow_never_comes),

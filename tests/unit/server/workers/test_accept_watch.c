@@ -27,7 +27,7 @@ TEST(an_idle_server_is_polled_and_never_looked_at)
 	assert_int_equal(accept_watch_deadline_ns(&watch, START_NS + 1), CLOCK_NEVER);
 }
 
-TEST(after_a_connection_it_rests_and_then_looks_without_waiting)
+TEST(after_a_connection_it_pauses_and_then_polls_without_waiting)
 {
 	uint64_t next_read_ns = START_NS + ACCEPT_WATCH_REST_MIN_NS;
 	assert_false(accept_watch_found(&watch, 7, START_NS));
@@ -39,7 +39,7 @@ TEST(after_a_connection_it_rests_and_then_looks_without_waiting)
 	assert_int_equal(accept_watch_deadline_ns(&watch, next_read_ns), CLOCK_NEVER);
 }
 
-TEST(a_connection_that_waits_at_two_looks_wakes_a_worker)
+TEST(a_connection_queued_at_two_polls_wakes_a_worker)
 {
 	assert_false(accept_watch_found(&watch, 7, START_NS));
 	assert_true(accept_watch_found(&watch, 8, START_NS + ACCEPT_WATCH_REST_MIN_NS));
@@ -47,7 +47,7 @@ TEST(a_connection_that_waits_at_two_looks_wakes_a_worker)
 	assert_false(accept_watch_found(&watch, 8, 2 * START_NS)); /* that is another connection */
 }
 
-TEST(while_nothing_is_accepted_it_looks_less_and_less_often)
+TEST(while_nothing_is_accepted_it_polls_less_and_less_often)
 {
 	uint64_t now_ns = START_NS, rest_ns = 0;
 	for (int looks = 0; looks < 100; looks++) {
@@ -74,9 +74,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WATCH_TEST(an_idle_server_is_polled_and_never_looked_at),
-		WATCH_TEST(after_a_connection_it_rests_and_then_looks_without_waiting),
-		WATCH_TEST(a_connection_that_waits_at_two_looks_wakes_a_worker),
-		WATCH_TEST(while_nothing_is_accepted_it_looks_less_and_less_often),
+		WATCH_TEST(after_a_connection_it_pauses_and_then_polls_without_waiting),
+		WATCH_TEST(a_connection_queued_at_two_polls_wakes_a_worker),
+		WATCH_TEST(while_nothing_is_accepted_it_polls_less_and_less_often),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -124,7 +124,7 @@ TEST(the_counts_may_come_round)
 	assert_false(event_ring_next(&event_ring, &record));
 }
 
-TEST(a_ring_takes_no_more_memory_than_it_says)
+TEST(a_ring_takes_no_more_memory_than_announced)
 {
 	static const uint32_t sizes[] = { 1, 2, 64, 4096 };
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
@@ -247,7 +247,7 @@ int main(void)
 		REPORTS_TEST(a_report_is_read_once),
 		REPORTS_TEST(a_full_ring_refuses_until_one_is_read_and_keeps_what_it_has),
 		REPORTS_TEST(the_counts_may_come_round),
-		cmocka_unit_test(a_ring_takes_no_more_memory_than_it_says),
+		cmocka_unit_test(a_ring_takes_no_more_memory_than_announced),
 		REPORTS_TEST(a_head_that_cannot_be_empties_the_ring),
 		REPORTS_TEST(a_reader_in_another_process_has_each_report_once_and_in_order),
 		REPORTS_TEST(a_writer_that_is_killed_at_any_moment_leaves_whole_reports_only),

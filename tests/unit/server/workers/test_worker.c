@@ -121,9 +121,9 @@ static void take_turn(void)
 	start_clients();
 }
 
-#define TAKE_TURNS_UNTIL(condition)                                       \
-	do {                                                              \
-		for (int turns = 0; !(condition); turns++, take_turn())   \
+#define TAKE_TURNS_UNTIL(condition)                                      \
+	do {                                                             \
+		for (int turns = 0; !(condition); turns++, take_turn())  \
 			assert_true(turns < UNIT_TIMEOUT_S * 1000 / 20); \
 	} while (0)
 
@@ -154,7 +154,7 @@ static bool is_full(void)
 
 /* ---- letting in ---- */
 
-TEST(who_comes_is_entered_and_served)
+TEST(a_new_client_is_entered_and_served)
 {
 	open_worker();
 	assert_int_equal(worker_deadline_ns(&worker), CLOCK_NEVER);
@@ -166,7 +166,7 @@ TEST(who_comes_is_entered_and_served)
 	close(client);
 }
 
-TEST(who_was_there_before_it_is_served_too)
+TEST(a_client_queued_before_the_start_is_served_too)
 {
 	int client = unit_connect(&address);
 	open_worker();
@@ -174,7 +174,7 @@ TEST(who_was_there_before_it_is_served_too)
 	close(client);
 }
 
-TEST(one_who_is_full_says_so_and_leaves_the_others_in_the_queue)
+TEST(a_full_worker_reports_it_and_leaves_the_others_in_the_queue)
 {
 	int clients[MOST + 1];
 	open_worker();
@@ -215,7 +215,7 @@ TEST(the_events_of_an_engine_are_left_to_it_and_no_others)
 	close(theirs);
 }
 
-TEST(an_engine_that_waits_for_the_sockets_itself_says_which_are_ready)
+TEST(an_engine_that_polls_the_sockets_itself_passes_which_are_ready)
 {
 	worker.polls_listeners = true;
 	open_worker();
@@ -267,7 +267,7 @@ TEST(a_worker_that_was_woken_and_pauses_wakes_another)
 	close(worker.wakeup_fd);
 }
 
-TEST(a_worker_that_another_wakes_looks_at_the_listening_sockets)
+TEST(a_worker_woken_by_another_polls_the_listening_sockets)
 {
 	static const uint64_t one = 1;
 	open_one_of_two();
@@ -356,7 +356,7 @@ TEST(a_stopped_unix_socket_is_closed_by_the_worker_that_found_its_queue_empty)
 	close(client);
 }
 
-TEST(with_nobody_there_the_end_of_the_queues_is_its_own)
+TEST(without_clients_the_worker_ends_with_its_queues)
 {
 	open_worker();
 	shutdown_pipe_signal(&closing);
@@ -368,7 +368,7 @@ TEST(with_nobody_there_the_end_of_the_queues_is_its_own)
  * The supervisor turns away the clients in the accept queue; the worker keeps those it has
  * accepted.
  */
-TEST(who_waits_in_the_room_when_it_is_called_off_gets_a_fin_and_is_lingered_for)
+TEST(a_client_in_the_wait_queue_at_the_abort_gets_a_fin_and_the_linger_timeout)
 {
 	open_worker();
 	int served_one = unit_connect(&address);
@@ -389,7 +389,7 @@ TEST(who_waits_in_the_room_when_it_is_called_off_gets_a_fin_and_is_lingered_for)
 	close(served_one);
 }
 
-TEST(who_is_called_off_lets_nobody_in_and_ends_with_its_last_client)
+TEST(an_aborted_worker_admits_no_client_and_ends_with_its_last)
 {
 	open_worker();
 	int first = unit_connect(&address);
@@ -429,22 +429,22 @@ TEST(a_worker_that_is_closed_has_opened_nothing)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WORKER_TEST(who_comes_is_entered_and_served),
-		WORKER_TEST(who_was_there_before_it_is_served_too),
-		WORKER_TEST(one_who_is_full_says_so_and_leaves_the_others_in_the_queue),
+		WORKER_TEST(a_new_client_is_entered_and_served),
+		WORKER_TEST(a_client_queued_before_the_start_is_served_too),
+		WORKER_TEST(a_full_worker_reports_it_and_leaves_the_others_in_the_queue),
 		WORKER_TEST(the_events_of_an_engine_are_left_to_it_and_no_others),
-		WORKER_TEST(an_engine_that_waits_for_the_sockets_itself_says_which_are_ready),
+		WORKER_TEST(an_engine_that_polls_the_sockets_itself_passes_which_are_ready),
 		WORKER_TEST(a_worker_that_was_woken_and_is_full_wakes_another),
 		WORKER_TEST(a_worker_that_was_woken_and_pauses_wakes_another),
-		WORKER_TEST(a_worker_that_another_wakes_looks_at_the_listening_sockets),
+		WORKER_TEST(a_worker_woken_by_another_polls_the_listening_sockets),
 		WORKER_TEST(a_worker_that_cannot_wait_for_connections_pauses_and_tries_again),
 		WORKER_TEST(a_worker_closes_its_copies_when_the_queues_are_said_to_be_empty),
 		WORKER_TEST(
 			a_stopped_unix_socket_is_closed_by_the_worker_that_found_its_queue_empty),
-		WORKER_TEST(with_nobody_there_the_end_of_the_queues_is_its_own),
+		WORKER_TEST(without_clients_the_worker_ends_with_its_queues),
 		WORKER_TEST(
-			who_waits_in_the_room_when_it_is_called_off_gets_a_fin_and_is_lingered_for),
-		WORKER_TEST(who_is_called_off_lets_nobody_in_and_ends_with_its_last_client),
+			a_client_in_the_wait_queue_at_the_abort_gets_a_fin_and_the_linger_timeout),
+		WORKER_TEST(an_aborted_worker_admits_no_client_and_ends_with_its_last),
 		WORKER_TEST(a_lifeline_that_was_cut_does_not_wake_again_and_again),
 		WORKER_TEST(a_worker_that_is_closed_has_opened_nothing),
 	};

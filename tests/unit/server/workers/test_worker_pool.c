@@ -101,7 +101,7 @@ TEST(a_pool_serves_when_one_of_its_workers_does)
 	pool.members[1].pid = 0;
 }
 
-TEST(a_worker_that_dies_young_is_replaced_later_each_time)
+TEST(a_worker_that_ends_early_is_replaced_later_each_time)
 {
 	uint64_t before_ns = 0;
 	struct pool_member member = { .pid = 0 };
@@ -140,7 +140,7 @@ TEST(the_shares_of_the_workers_add_up_and_differ_by_one_at_most)
 	}
 }
 
-TEST(every_worker_has_room_for_its_share_and_harms_nobody_elses)
+TEST(every_worker_has_room_for_its_share_and_no_other)
 {
 	open_pool(WORKERS, 100, 0);
 	for (uint32_t i = 0; i < WORKERS; i++) {
@@ -170,7 +170,7 @@ TEST(a_crew_that_is_closed_leaves_no_descriptor)
 
 /* ---- reported events ---- */
 
-TEST(what_a_worker_tells_is_counted_once)
+TEST(what_a_worker_reports_is_counted_once)
 {
 	open_pool(WORKERS, 30, 0);
 	assert_false(pool_fetch_all(&pool));
@@ -186,7 +186,7 @@ TEST(what_a_worker_tells_is_counted_once)
 	assert_int_equal(control.totals.out, 100);
 }
 
-TEST(one_whose_end_was_told_is_not_there_any_more)
+TEST(a_client_whose_end_was_reported_is_gone)
 {
 	open_pool(WORKERS, 30, 0);
 	struct client *first = enter(0, 1);
@@ -199,7 +199,7 @@ TEST(one_whose_end_was_told_is_not_there_any_more)
 	assert_int_equal(pool_count_clients(&pool), 2);
 }
 
-TEST(the_totals_are_those_who_ended_and_those_who_are_there)
+TEST(the_totals_are_the_ended_and_the_current_clients)
 {
 	open_pool(WORKERS, 30, 0);
 	struct client *gone = enter(0, 1);
@@ -217,7 +217,7 @@ TEST(the_totals_are_those_who_ended_and_those_who_are_there)
 
 /* ---- a worker that was killed ---- */
 
-TEST(whoever_a_dead_worker_had_is_counted_as_killed_with_what_they_had_moved)
+TEST(the_clients_of_a_dead_worker_are_counted_as_killed_with_their_bytes)
 {
 	open_pool(WORKERS, 30, 0);
 	move(enter(1, 1), 10, 5);
@@ -234,7 +234,7 @@ TEST(whoever_a_dead_worker_had_is_counted_as_killed_with_what_they_had_moved)
 	assert_int_equal(control.totals.ended, 2);
 }
 
-TEST(what_a_dead_worker_had_told_is_counted_as_it_was_told)
+TEST(what_a_dead_worker_had_reported_is_counted_as_reported)
 {
 	open_pool(WORKERS, 30, 0);
 	struct client *told = enter(0, 1), *left = enter(0, 2);
@@ -270,7 +270,7 @@ TEST(those_of_a_worker_that_failed_ended_by_its_error)
 	assert_int_equal(control.totals.killed, 0);
 }
 
-TEST(the_next_worker_finds_the_place_as_if_nobody_had_been_there)
+TEST(the_next_worker_finds_the_place_empty)
 {
 	open_pool(WORKERS, 30, 0);
 	for (unsigned int n = 0; n < 10; n++)
@@ -312,7 +312,7 @@ static void open_dispatching_crew(void)
 	server.clients.max_per_source = 2;
 }
 
-TEST(a_client_that_was_passed_on_counts_for_its_source_until_its_end_is_told)
+TEST(a_client_passed_on_counts_for_its_source_until_its_end_is_reported)
 {
 	open_dispatching_crew();
 	assert_non_null(pass_on(0));
@@ -348,7 +348,7 @@ TEST(client_table_of_a_worker_that_died_count_for_their_source_no_more)
 	client_table_close(&server.clients);
 }
 
-TEST(a_client_that_a_dead_worker_had_entered_or_told_of_is_counted_once)
+TEST(a_client_entered_or_reported_by_a_dead_worker_is_counted_once)
 {
 	open_dispatching_crew();
 	assert_non_null(pass_on(0));
@@ -454,7 +454,7 @@ _Noreturn static void work_for_ever(uint32_t i)
 	}
 }
 
-TEST(whenever_a_worker_is_killed_everybody_it_accepted_is_counted_once)
+TEST(whenever_a_worker_is_killed_each_client_it_accepted_is_counted_once)
 {
 	open_pool(WORKERS, 30, 0);
 	for (int round = 0; round < 100; round++) {
@@ -490,24 +490,24 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CREW_TEST(a_pool_serves_when_one_of_its_workers_does),
-		CREW_TEST(a_worker_that_dies_young_is_replaced_later_each_time),
+		CREW_TEST(a_worker_that_ends_early_is_replaced_later_each_time),
 		CREW_TEST(the_shares_of_the_workers_add_up_and_differ_by_one_at_most),
-		CREW_TEST(every_worker_has_room_for_its_share_and_harms_nobody_elses),
+		CREW_TEST(every_worker_has_room_for_its_share_and_no_other),
 		CREW_TEST(a_crew_that_is_closed_leaves_no_descriptor),
-		CREW_TEST(what_a_worker_tells_is_counted_once),
-		CREW_TEST(one_whose_end_was_told_is_not_there_any_more),
-		CREW_TEST(the_totals_are_those_who_ended_and_those_who_are_there),
-		CREW_TEST(whoever_a_dead_worker_had_is_counted_as_killed_with_what_they_had_moved),
-		CREW_TEST(what_a_dead_worker_had_told_is_counted_as_it_was_told),
+		CREW_TEST(what_a_worker_reports_is_counted_once),
+		CREW_TEST(a_client_whose_end_was_reported_is_gone),
+		CREW_TEST(the_totals_are_the_ended_and_the_current_clients),
+		CREW_TEST(the_clients_of_a_dead_worker_are_counted_as_killed_with_their_bytes),
+		CREW_TEST(what_a_dead_worker_had_reported_is_counted_as_reported),
 		CREW_TEST(those_of_a_worker_that_failed_ended_by_its_error),
-		CREW_TEST(the_next_worker_finds_the_place_as_if_nobody_had_been_there),
+		CREW_TEST(the_next_worker_finds_the_place_empty),
 		CREW_TEST(a_worker_has_no_memory_of_the_others),
 		CREW_TEST(a_worker_that_goes_on_reporting_does_not_keep_its_supervisor),
 		CREW_TEST(a_table_that_was_scribbled_on_has_no_more_clients_than_places),
-		CREW_TEST(a_client_that_was_passed_on_counts_for_its_source_until_its_end_is_told),
+		CREW_TEST(a_client_passed_on_counts_for_its_source_until_its_end_is_reported),
 		CREW_TEST(client_table_of_a_worker_that_died_count_for_their_source_no_more),
-		CREW_TEST(a_client_that_a_dead_worker_had_entered_or_told_of_is_counted_once),
-		CREW_TEST(whenever_a_worker_is_killed_everybody_it_accepted_is_counted_once),
+		CREW_TEST(a_client_entered_or_reported_by_a_dead_worker_is_counted_once),
+		CREW_TEST(whenever_a_worker_is_killed_each_client_it_accepted_is_counted_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
