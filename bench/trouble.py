@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from harness import proc_state, wait_until
 from netns import enter_own_network, set_sysctl
-from surroundings import own_etc
+from private_files import own_etc
 
 import hdr
 import ourclient

@@ -11,7 +11,7 @@ from ctests import pytest_collect_file  # noqa: F401 (a hook)
 from harness import Server, Talk, cleanup, has_ipv6, is_sanitized
 from leftovers import adopt_orphans, nothing_left, own_directory  # noqa: F401 (a fixture)
 from netns import enter_own_network, own_network  # noqa: F401 (a fixture)
-from scarcity import LoneUser
+from shortages import LoneUser
 from watchdog import no_hang  # noqa: F401 (a fixture)
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -92,7 +92,7 @@ def ipv6():
 
 @pytest.fixture
 def lone_user():
-    """A user id that nothing else uses (scarcity.py)."""
+    """A user id that nothing else uses (shortages.py)."""
     made = LoneUser()
     yield made
     made.remove()

@@ -17,7 +17,7 @@ import tempfile
 import time
 
 from harness import Server, wait_until
-from scarcity import all_descriptors_at_rest
+from shortages import all_descriptors_at_rest
 
 LOAD = pathlib.Path(__file__).resolve().parents[1] / "load.c"
 

@@ -17,7 +17,7 @@ import pytest
 
 from harness import children_of, descriptors_of, proc_text, sockets_of, wait_until
 from ledger import SHARED_ADDRESS
-from scarcity import PidsCgroup, set_descriptor_limit
+from shortages import PidsCgroup, set_descriptor_limit
 
 # Maximum seconds between two troubles.
 QUIET = 0.4

@@ -14,8 +14,8 @@ import faulty_servers
 from harness import TIMEOUT, server_words
 from netns import set_sysctl, sysctl
 from faulty_servers import FaultyServer
-from scarcity import LoneUser
-from surroundings import own_etc
+from shortages import LoneUser
+from private_files import own_etc
 from tcptable import tcp_sockets
 
 COMMANDS = {

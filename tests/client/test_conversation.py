@@ -28,7 +28,7 @@ from harness import (
 )
 from faulty_servers import FaultyServer, FullListener
 from streams import pattern
-from surroundings import own_etc
+from private_files import own_etc
 from terminal import Terminal, open_terminal
 
 MIB = 1 << 20

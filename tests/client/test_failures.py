@@ -19,7 +19,7 @@ from harness import TIMEOUT, proc_state, proc_text, server_words, wait_until
 from netns import set_sysctl
 from faulty_servers import NO_ECHO_OR_HALF_CLOSE, NO_HALF_CLOSE, FaultyServer, FullListener
 from streams import pattern
-from surroundings import own_etc
+from private_files import own_etc
 
 # Neighbouring bytes differ, so that the offset of a lost or doubled byte is clear.
 DATA = bytes(number * 7 % 256 for number in range(300))

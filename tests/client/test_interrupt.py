@@ -19,7 +19,7 @@ import faulty_servers
 from harness import TIMEOUT, children_of, proc_state, recv_exactly, server_words, sockets_of, wait_until
 from faulty_servers import FaultyServer, FullListener
 from signalling import block_all
-from surroundings import own_etc
+from private_files import own_etc
 from tcptable import tcp_sockets
 
 COMMANDS = {

@@ -19,7 +19,7 @@ import pytest
 import faulty_servers
 from harness import TIMEOUT, recv_all, server_words, wait_until
 from faulty_servers import FaultyServer
-from surroundings import own_etc
+from private_files import own_etc
 from tools import tool
 
 TYPE = "text/plain; version=0.0.4; charset=utf-8"

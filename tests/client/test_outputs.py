@@ -15,7 +15,7 @@ import pytest
 import outputs
 from documents import write
 from harness import TIMEOUT, descriptors_of, server_words, wait_until
-from surroundings import own_mounts
+from private_files import own_mounts
 
 # Commands that run until a signal ends them, and write lines meanwhile or a report at the end.
 RUNNING = {

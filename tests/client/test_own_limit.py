@@ -11,7 +11,7 @@ import pytest
 
 from harness import TIMEOUT, server_words, wait_until
 from running import end, running
-from scarcity import hogs
+from shortages import hogs
 from signalling import stopped
 
 MODES = {"closed": [], "open": ["-r", "500"], "churn": ["--churn"], "threads": ["-w", "3"]}

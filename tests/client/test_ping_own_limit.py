@@ -11,7 +11,7 @@ import faulty_servers
 from harness import server_words, wait_until
 from faulty_servers import FaultyServer
 from running import end, running
-from scarcity import hogs
+from shortages import hogs
 from signalling import stopped
 
 MODES = {

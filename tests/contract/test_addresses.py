@@ -16,7 +16,7 @@ from activation import manager
 from harness import TIMEOUT, Process, cleanup, parse_address, proc_state, recv_exactly, wait_until
 from netns import set_sysctl, sysctl
 from refusals import refuse
-from surroundings import own_etc
+from private_files import own_etc
 
 # The outcome does not depend on the engine: one is enough.
 pytestmark = pytest.mark.engines("fork")

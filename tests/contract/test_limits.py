@@ -12,7 +12,7 @@ import time
 import pytest
 
 from harness import Server, recv_all, recv_exactly, reset, wait_until
-from scarcity import (
+from shortages import (
     PidsCgroup,
     allow_descriptors,
     lowest_free_descriptor,

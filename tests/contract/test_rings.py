@@ -12,7 +12,7 @@ import pytest
 
 from harness import proc_text, recv_all, recv_exactly, reset, wait_until
 from rings import rings_of, rings_of_at_most, room_for_completions
-from scarcity import allow_descriptors
+from shortages import allow_descriptors
 from signalling import stopped
 from streams import pattern, recv_until_clean_end
 

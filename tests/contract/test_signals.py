@@ -16,7 +16,7 @@ import time
 import pytest
 
 from harness import TIMEOUT, is_gone, proc_state, recv_all, recv_exactly, reset, sockets_of, wait_until
-from scarcity import allow_descriptors
+from shortages import allow_descriptors
 from second_request import SECOND_REQUEST, end_at_once
 from signalling import Storm, block_all, ignore_all, interrupted, signals_in, slow_to_close, stopped
 from streams import Writer, fill, pattern, recv_until_clean_end

@@ -14,7 +14,7 @@ import pytest
 import outputs
 from harness import children_of, parse_address, proc_state, reset, wait_until
 from stalledfs import StalledFiles
-from surroundings import own_mounts
+from private_files import own_mounts
 from terminal import Terminal
 
 KINDS = pytest.mark.parametrize("kind", outputs.ALL)

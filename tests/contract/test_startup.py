@@ -24,8 +24,8 @@ from harness import (
     wait_until,
 )
 from netns import set_sysctl
-from scarcity import allow_descriptors
-from surroundings import own_etc
+from shortages import allow_descriptors
+from private_files import own_etc
 from tcptable import TIME_WAIT, tcp_sockets
 
 # The outcome does not depend on the engine: one is enough.

@@ -14,7 +14,7 @@ import pytest
 
 from harness import TIMEOUT, parse_address, proc_state, recv_exactly, wait_until
 from intruder import WALL, stop_at_call
-from scarcity import lowest_free_descriptor, set_descriptor_limit
+from shortages import lowest_free_descriptor, set_descriptor_limit
 from streams import connect_from
 
 SEVERAL = pytest.mark.engines("prefork", "thread", "epoll", "uring")

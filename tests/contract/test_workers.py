@@ -10,7 +10,7 @@ import time
 import pytest
 
 from harness import TIMEOUT, descriptors_of, recv_all, recv_exactly, reset, title_of, wait_until
-from scarcity import allow_descriptors
+from shortages import allow_descriptors
 from streams import echo_of, is_silent, pattern
 
 SEVERAL = pytest.mark.engines("prefork", "thread", "epoll", "uring")

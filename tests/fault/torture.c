@@ -84,8 +84,8 @@ __attribute__((constructor)) static void set_up(void)
 	const char *wish = getenv("TORTURE_PLAN");
 	if (path == NULL)
 		return;
-	if (wish != NULL && sscanf(wish, "%d %31s %" SCNu64 " %d", &plan.process, plan.call, &plan.nth,
-				   &plan.error) != 4)
+	if (wish != NULL && sscanf(wish, "%d %31s %" SCNu64 " %d", &plan.process, plan.call,
+				   &plan.nth, &plan.error) != 4)
 		abort();
 
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -137,7 +137,8 @@ struct call {
 
 static bool is_planned(const struct call *call)
 {
-	return call->process == plan.process && call->nth == plan.nth && strcmp(call->name, plan.call) == 0;
+	return call->process == plan.process && call->nth == plan.nth &&
+	       strcmp(call->name, plan.call) == 0;
 }
 
 static void write_down(const struct call *call, bool injected)

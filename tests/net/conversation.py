@@ -19,7 +19,7 @@ from box import Box, Cut, Deed, FirstDropped, Forger, Vanish
 from bulk import Feeder
 from harness import TIMEOUT, Server, Talk, cleanup, proc_state, wait_until
 from packets import FIN, SYN
-from scarcity import descriptors_at_rest
+from shortages import descriptors_at_rest
 from streams import pattern
 
 # Seconds for a server to notice its client's end. After that, if it has no timeout, the test ends it.

@@ -13,7 +13,7 @@ import pytest
 
 from documents import write
 from harness import TIMEOUT, server_words
-from surroundings import own_mounts
+from private_files import own_mounts
 
 NOBODY = 65534
 

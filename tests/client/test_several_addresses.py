@@ -13,7 +13,7 @@ import pytest
 
 from harness import TIMEOUT, recv_exactly, reset, wait_until
 from faulty_servers import FullListener
-from surroundings import own_etc
+from private_files import own_etc
 
 NAME = "many.example"
 

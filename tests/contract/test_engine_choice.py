@@ -10,7 +10,7 @@ import pytest
 from harness import Server, recv_exactly
 from rings import rings_of_at_most, without_rings
 from streams import pattern
-from surroundings import own_files
+from private_files import own_files
 
 pytestmark = pytest.mark.engines("fork")
 

@@ -9,7 +9,7 @@ import socket
 import pytest
 
 from harness import TIMEOUT, anonymous_kib, recv_exactly, reset, rss_kib
-from scarcity import all_descriptors_at_rest, watch_it_wait
+from shortages import all_descriptors_at_rest, watch_it_wait
 from signalling import stopped
 from streams import Writer, fill, pattern, recv_until_clean_end
 

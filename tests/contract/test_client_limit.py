@@ -15,7 +15,7 @@ import pytest
 
 from harness import Server, children_of, cleanup, proc_text, recv_exactly, wait_until
 from refusals import refuse
-from scarcity import WARNING, LoneUser, MemoryCgroup, PidsCgroup, allow_descriptors
+from shortages import WARNING, LoneUser, MemoryCgroup, PidsCgroup, allow_descriptors
 from starting import Starting
 from streams import connect_from, is_silent
 
