@@ -26,27 +26,27 @@
 enum {
 	CONNECTIONS,
 	SIZE,
-	DURATION,
-	RATE,
 	DEPTH,
-	THREADS,
+	RATE,
 	CHURN,
+	DURATION,
 	WARMUP,
 	START_AT,
+	THREADS,
+	SEED,
 	WAIT,
 	NO_RECONNECT,
 	RESET,
 	SOURCE,
+	IPV4,
+	IPV6,
 	JSON,
 	HLOG,
+	QUIET,
+	PROGRESS,
 	MAX_P99,
 	MIN_RATE,
 	STRICT,
-	QUIET,
-	PROGRESS,
-	SEED,
-	IPV4,
-	IPV6,
 	N_OPTIONS
 };
 
@@ -57,48 +57,80 @@ static const struct option_row options[N_OPTIONS] = {
 		.kind = OPTION_COUNT,
 		.value_name = "N",
 		.preset = "1",
-		.help = "so many connections at a time",
-		.details = "Open N connections, and begin when all of them are open.",
+		.help = "number of connections",
+		.details = "Open N connections. The load begins when all of them are open.",
 		.least = 1,
 		.most = BENCH_CONNECTIONS_MAX,
 	},
 	[SIZE] = COMMON_SIZE_ROW(BENCH_SIZE_MAX),
-	[DURATION] = {
-		.letter = 'd',
-		.name = "duration",
-		.kind = OPTION_DURATION,
-		.value_name = "TIME",
-		.preset = "10s",
-		.help = "measure for so long",
-		.details = "Measure for TIME, after the warm-up. Messages that were due in that "
-			   "time count, however late they come back.",
+	[DEPTH] = {
+		.letter = 'p',
+		.name = "depth",
+		.kind = OPTION_COUNT,
+		.value_name = "N",
+		.preset = "1",
+		.help = "messages in flight per connection",
+		.details = "Keep up to N messages in flight on each connection. It does not apply "
+			   "to --churn, where each connection has one message.",
+		.least = 1,
+		.most = BENCH_DEPTH_MAX,
 	},
 	[RATE] = {
 		.letter = 'r',
 		.name = "rate",
 		.kind = OPTION_RATE,
 		.value_name = "RATE",
-		.help = "open loop: so many messages per second, whatever the server does",
-		.details = "Send RATE messages per second, of all connections together, at times "
-			   "that are fixed in advance: 500, 10k. A message that cannot be sent "
-			   "then, because the server is late with those before, counts from when "
-			   "it was due (response time); beside that stands the time from when it "
-			   "was sent (service time), and how late the client itself was. Without "
-			   "RATE, each connection sends its next message when the last is back.",
+		.default_words = "off",
+		.help = "open loop with RATE messages/s",
+		.details = "Send RATE messages per second over all connections together, at times "
+			   "that are fixed in advance: 500, 10k. A message that cannot be sent on "
+			   "time, because earlier echoes are late, counts from its intended send "
+			   "time (response time). The time from the actual send (service time) "
+			   "and the schedule lag of the client are shown beside it. Without "
+			   "--rate, each connection sends its next message when the last one is "
+			   "back.",
 		.least = 1,
 		.most = 1000000000,
 	},
-	[DEPTH] = {
-		.letter = 'p',
-		.name = "depth",
-		.kind = OPTION_COUNT,
-		.value_name = "DEPTH",
-		.preset = "1",
-		.help = "messages of one connection under way at a time",
-		.details = "Have up to DEPTH messages under way on each connection. Not with "
-			   "--churn: there each has one.",
-		.least = 1,
-		.most = BENCH_DEPTH_MAX,
+	[CHURN] = {
+		.name = "churn",
+		.kind = OPTION_FLAG,
+		.help = "open a new connection for each message",
+		.details = "Open a connection for each message and close it when the message is "
+			   "back: first our FIN, then the server's, for which --wait is the "
+			   "timeout too. The response time begins with connecting, the round trip "
+			   "with sending. The connect time is shown beside them.",
+	},
+	[DURATION] = {
+		.letter = 'd',
+		.name = "duration",
+		.kind = OPTION_DURATION,
+		.value_name = "TIME",
+		.preset = "10s",
+		.help = "measure for TIME",
+		.details = "Measure for TIME after the warm-up. Every message that was due in this "
+			   "time counts, however late it comes back.",
+	},
+	[WARMUP] = {
+		.name = "warmup",
+		.kind = OPTION_DURATION,
+		.value_name = "TIME",
+		.preset = "1s",
+		.help = "run for TIME before measuring",
+		.details = "Run the load for TIME before measuring begins.",
+	},
+	[START_AT] = {
+		.name = "start-at",
+		.kind = OPTION_TEXT,
+		.value_name = "TIME",
+		.default_words = "now",
+		.help = "start time: date, @SECONDS or +5s",
+		.details = "Connect at once, and begin to send at TIME, so that several machines "
+			   "begin together: a date with its offset from UTC "
+			   "(2026-11-26T12:00:00Z, 2026-11-26T14:00:00.5+02:00), seconds since "
+			   "1970 (@1795694400.25), or a time from now (+5s). If connections are "
+			   "not open by then, the load begins when they are, and the result says "
+			   "how late that was. The warm-up begins at TIME.",
 	},
 	[THREADS] = {
 		.letter = 'w',
@@ -106,118 +138,94 @@ static const struct option_row options[N_OPTIONS] = {
 		.kind = OPTION_COUNT,
 		.value_name = "N",
 		.preset = "1",
-		.help = "threads of the client",
-		.details = "Share the connections among N threads; of more threads than "
-			   "connections the rest is not started.",
+		.help = "number of client threads",
+		.details = "Divide the connections among N threads. No more threads than "
+			   "connections are started.",
 		.least = 1,
 		.most = BENCH_THREADS_MAX,
 	},
-	[CHURN] = {
-		.name = "churn",
-		.kind = OPTION_FLAG,
-		.help = "a new connection for each message",
-		.details = "Open a connection for each message, and close it when the message is "
-			   "back: our FIN, then the server's, for which --wait is the limit too. "
-			   "The response time begins with the connection; the round trip when the "
-			   "message is sent; the time to connect stands beside them.",
-	},
-	[WARMUP] = {
-		.name = "warmup",
-		.kind = OPTION_DURATION,
-		.value_name = "TIME",
-		.preset = "1s",
-		.help = "before what is measured",
-		.details = "Run for TIME before the measuring begins.",
-	},
-	[START_AT] = {
-		.name = "start-at",
-		.kind = OPTION_TEXT,
-		.value_name = "MOMENT",
-		.help = "begin then: 2026-11-26T12:00:00Z, @SECONDS or +5s",
-		.details = "Connect at once, and begin to send at MOMENT, so that several machines "
-			   "begin together: a time of day with its offset from UTC "
-			   "(2026-11-26T12:00:00Z, 2026-11-26T14:00:00.5+02:00), seconds since "
-			   "1970 (@1795694400.25), or a time from now (+5s). With connections "
-			   "that are not open by then it begins when they are, and says how late "
-			   "that was. The warm-up counts from MOMENT.",
-	},
+	[SEED] = COMMON_SEED_ROW,
 	[WAIT] = COMMON_WAIT_ROW,
 	[NO_RECONNECT] = {
 		.name = "no-reconnect",
 		.kind = OPTION_FLAG,
-		.help = "do not open connections again that failed",
-		.details = "Do without a connection that has failed; without any left, the run "
-			   "ends.",
+		.help = "do not reopen a failed connection",
+		.details = "Do not reopen a connection that has failed. The run ends when none is "
+			   "left.",
 	},
 	[RESET] = {
 		.name = "reset",
 		.kind = OPTION_FLAG,
-		.help = "with --churn, close connections by RST",
-		.details = "With --churn, close a connection by RST when its message is back, and "
-			   "do not wait for the server's FIN. Its port is free at once; closed by "
-			   "FIN it is not for a minute (TIME_WAIT). The server sees a reset.",
+		.help = "with --churn: close connections by RST",
+		.details = "With --churn: close a connection by RST when its message is back, and "
+			   "do not wait for the server's FIN. Its port is free at once; after a "
+			   "FIN it is in TIME_WAIT for a minute. The server sees a reset.",
 	},
 	[SOURCE] = {
 		.name = "source",
 		.kind = OPTION_TEXT,
 		.value_name = "ADDRESS,...",
-		.help = "connect from these addresses of this machine, in turn",
-		.details = "Connect from ADDRESS, which must be this machine's; from several, with "
-			   "commas between them, in turn. One address has some 28,000 ports for "
+		.default_words = "any",
+		.help = "local addresses, in turn",
+		.details = "Connect from ADDRESS, an address of this machine; from several, "
+			   "separated by commas, in turn. One address has about 28,000 ports for "
 			   "connections to one server.",
 	},
+	[IPV4] = TARGET_IPV4_ROW,
+	[IPV6] = TARGET_IPV6_ROW,
 	[JSON] = COMMON_JSON_ROW,
 	[HLOG] = {
 		.name = "hlog",
 		.kind = OPTION_TEXT,
 		.value_name = "FILE",
-		.help = "write the histograms in HdrHistogram's log format",
+		.default_words = "none",
+		.help = "write an HdrHistogram log to FILE",
 		.details = "Write the histograms of response and service times of each second to "
-			   "FILE, in the log format of HdrHistogram (version 1.3), for its tools.",
+			   "FILE, in the log format of HdrHistogram (version 1.3).",
+	},
+	[QUIET] = {
+		.letter = 'q',
+		.name = "quiet",
+		.kind = OPTION_FLAG,
+		.help = "print no progress",
+		.details = "Print no progress line. On a terminal there is one each second.",
+	},
+	[PROGRESS] = {
+		.name = "progress",
+		.kind = OPTION_FLAG,
+		.help = "print progress without a terminal too",
+		.details = "Print a progress line each second even if standard error is no "
+			   "terminal: the state of the run, then the seconds measured, the rate, "
+			   "echoes, failures, and p50 and p99 of the last second. --quiet has "
+			   "priority.",
 	},
 	[MAX_P99] = {
 		.name = "max-p99",
 		.kind = OPTION_DURATION,
 		.value_name = "TIME",
 		.preset = "off",
-		.help = "status 1 if one response in a hundred takes longer",
-		.details = "End with status 1 if the 99th percentile of the response times is "
-			   "more than TIME.",
+		.help = "status 1 if p99 exceeds TIME",
+		.details = "Exit with status 1 if the 99th percentile of the response times "
+			   "exceeds TIME.",
 	},
 	[MIN_RATE] = {
 		.name = "min-rate",
 		.kind = OPTION_RATE,
 		.value_name = "RATE",
-		.help = "status 1 if fewer echoes per second come back",
-		.details = "End with status 1 if fewer than RATE echoes per second came back.",
+		.default_words = "off",
+		.help = "status 1 below RATE echoes/s",
+		.details = "Exit with status 1 if fewer than RATE echoes per second came back.",
 		.most = 1000000000,
 	},
-	[STRICT] = {
-		.name = "strict",
-		.kind = OPTION_FLAG,
-		.help = "status 4 if the client was the limit",
-		.details = "End with status 4 if the client, not the server, was the limit: it "
-			   "then could not do what was asked for, and its figures are no "
-			   "measurement.",
-	},
-	[QUIET] = {
-		.letter = 'q',
-		.name = "quiet",
-		.kind = OPTION_FLAG,
-		.help = "no line each second",
-		.details = "Show no line each second, as is done on a terminal.",
-	},
-	[PROGRESS] = {
-		.name = "progress",
-		.kind = OPTION_FLAG,
-		.help = "a line each second also without a terminal",
-		.details = "Print a line each second to standard error also where it is no "
-			   "terminal: what the run is doing, then the seconds measured, the rate, "
-			   "echoes, failures, and p50 and p99 of the last second. --quiet wins.",
-	},
-	[SEED] = COMMON_SEED_ROW,
-	[IPV4] = TARGET_IPV4_ROW,
-	[IPV6] = TARGET_IPV6_ROW,
+	[STRICT] = COMMON_STRICT_ROW,
+};
+
+static const struct option_group groups[] = {
+	{ "load", CONNECTIONS },
+	{ "connections", WAIT },
+	{ "output", JSON },
+	{ "limits", MAX_P99 },
+	{ 0 },
 };
 
 /* ---- output files ---- */
@@ -228,8 +236,8 @@ MUST_USE static enum exit_status begin_hlog(const char *path, struct file_draft 
 	if (path == NULL)
 		return STATUS_OK;
 	if (file_is_same("/dev/stdout", path)) {
-		log_error("--hlog %.300s is standard output, where the result goes (write the log "
-			  "to another file)",
+		log_error("--hlog %.300s: standard output is used for the result (write the log to "
+			  "another file)",
 			  path);
 		return STATUS_USAGE;
 	}
@@ -394,7 +402,7 @@ MUST_USE static enum exit_status read_start_at(const char *text, uint64_t *ret_n
 	if (rc == 0 && *ret_ns > now_ns)
 		return STATUS_OK;
 	log_error("--start-at %.300s: %s", text,
-		  rc < 0 ? err_text(rc).text : "is over, by this machine's clock");
+		  rc < 0 ? err_text(rc).text : "is in the past, by this machine's clock");
 	return STATUS_USAGE;
 }
 
@@ -419,15 +427,16 @@ static enum exit_status bench_main(const struct arguments *arguments)
 		.shows_progress = values[PROGRESS],
 	};
 	if (config.duration_ns == 0) {
-		log_error("--duration: nothing can be measured in no time");
+		log_error("--duration: must be longer than 0");
 		return STATUS_USAGE;
 	}
 	if (config.churns && config.depth > 1) {
-		log_error("--depth does not apply to --churn: each connection has one message");
+		log_error("option --depth does not apply to --churn: each connection has one "
+			  "message");
 		return STATUS_USAGE;
 	}
 	if (config.resets && !config.churns) {
-		log_error("--reset needs --churn: other connections stay open");
+		log_error("option --reset needs --churn: other connections stay open");
 		return STATUS_USAGE;
 	}
 	enum exit_status status =
@@ -451,10 +460,11 @@ static enum exit_status bench_main(const struct arguments *arguments)
 
 const struct command bench_command = {
 	.name = "bench",
-	.summary = "verified load, and how the server bears it",
+	.summary = "put verified load on a server and measure it",
 	.operands = "[HOST [PORT]]",
 	.options = options,
 	.n_options = N_OPTIONS,
+	.groups = groups,
 	.description = bench_description,
 	.has_page = true,
 	.sections = bench_sections,

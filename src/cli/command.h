@@ -39,10 +39,12 @@ struct option_row {
 	enum option_kind kind;
 	const char *value_name; /* "N"; NULL for a flag */
 	const char *preset;     /* default value; NULL: 0 */
-	const char *help;       /* for --help: a short phrase, lower case, no full stop */
-	const char *details;    /* for the man page: full sentences */
-	uint64_t least, most;   /* limits of a count, size or rate */
-	bool off_is_never;      /* for a duration: "off" is CLOCK_NEVER, and 0s means at once */
+	/* Default in words, for --help; NULL: `preset`. Flags have none. */
+	const char *default_words;
+	const char *help;     /* for --help: a short phrase, lower case, no full stop */
+	const char *details;  /* for the man page: full sentences */
+	uint64_t least, most; /* limits of a count, size or rate */
+	bool off_is_never;    /* for a duration: "off" is CLOCK_NEVER, and 0s means at once */
 	/* For a choice: returns the i-th word, NULL after the last. */
 	const char *(*choice)(size_t i);
 };
@@ -64,6 +66,12 @@ struct arguments {
 	size_t n_words;
 };
 
+/* A heading over options, in --help and the man page. */
+struct option_group {
+	const char *heading; /* "limits"; NULL ends the list */
+	size_t first;        /* its first row; the rows up to the next group belong to it */
+};
+
 /* A titled section of a man page: paragraphs of plain text, ended by NULL. */
 struct man_section {
 	const char *title;
@@ -77,10 +85,12 @@ struct man_example {
 
 struct command {
 	const char *name;
-	const char *summary;  /* one line, lower case, no full stop */
-	const char *operands; /* "[HOST [PORT]]"; "" or NULL: none */
+	const struct command *parent; /* `report` of `report merge`; NULL: none */
+	const char *summary;          /* one line, lower case, no full stop */
+	const char *operands;         /* "[HOST [PORT]]"; "" or NULL: none */
 	const struct option_row *options;
 	size_t n_options;
+	const struct option_group *groups;  /* the first begins at row 0; NULL: no headings */
 	const char *const *description;     /* paragraphs, ended by NULL */
 	bool has_page;                      /* has its own man page and uses the following fields */
 	const struct man_section *sections; /* ended by a NULL title */
@@ -104,10 +114,32 @@ static inline const struct exit_status_row *command_statuses(const struct comman
 	return command->statuses != NULL ? command->statuses : status_rows;
 }
 
-/* All commands, in the order of --help, ended by NULL. */
+/*
+ * All commands, in the order of --help, ended by NULL. Subcommands follow their parent. A command
+ * with subcommands has no options and no run().
+ */
 extern const struct command *const commands[];
 
-/* Returns the command with that name, or NULL. */
-const struct command *command_find(const char *name);
+/* Returns the command with that name and parent (NULL: none), or NULL. */
+const struct command *command_find(const struct command *parent, const char *name);
+
+/* Size of the longest full name of a command. */
+#define COMMAND_NAME_SIZE 32
+
+struct command_name {
+	char text[COMMAND_NAME_SIZE];
+};
+
+/* Returns "report merge", or with '-' as the separator "report-merge". */
+struct command_name command_full_name(const struct command *command, char separator);
+
+/* Returns the i-th subcommand; NULL after the last. */
+const struct command *command_sub(const struct command *parent, size_t i);
+
+/* Returns the default of an option in words, or NULL if there is none to show. */
+static inline const char *option_default(const struct option_row *row)
+{
+	return row->default_words != NULL ? row->default_words : row->preset;
+}
 
 #endif

@@ -29,23 +29,29 @@ static bool takes_command(const struct command *command)
 	return strstr(command_operands(command), "COMMAND") != NULL;
 }
 
-/* Returns whether the operands begin with an operation: "show|merge|diff FILE...". */
-static bool takes_operation(const struct command *command)
+static bool takes_file(const struct command *command)
 {
-	return strchr(command_operands(command), '|') != NULL;
+	return strstr(command_operands(command), "FILE") != NULL;
 }
 
-/* Writes "show merge diff". */
-static void completion_print_operations(FILE *out, const struct command *command)
+/* Returns whether the value of an option is a file. */
+static bool is_file(const struct option_row *row)
 {
-	for (const char *at = command_operands(command); *at != ' ' && *at != '\0'; at++)
-		fputc(*at == '|' ? ' ' : *at, out);
+	return row->kind == OPTION_TEXT && strcmp(row->value_name, "FILE") == 0;
 }
 
-static void print_command_names(FILE *out)
+/* Writes the names of commands, or of subcommands, separated by spaces. */
+static void print_command_names(FILE *out, const struct command *parent)
 {
-	for (const struct command *const *at = commands; *at != NULL; at++)
-		fprintf(out, "%s%s", at != commands ? " " : "", (*at)->name);
+	const struct command *command;
+	for (size_t i = 0; (command = command_sub(parent, i)) != NULL; i++)
+		fprintf(out, "%s%s", i > 0 ? " " : "", command->name);
+}
+
+/* Returns the parent of the commands that complete an operand: NULL for `help`, itself else. */
+static const struct command *commands_of(const struct command *command)
+{
+	return command_sub(command, 0) != NULL ? command : NULL;
 }
 
 /* ---- bash ---- */
@@ -53,15 +59,18 @@ static void print_command_names(FILE *out)
 /* Writes the cases in which the previous word is an option with a value. */
 static void bash_values(FILE *out, const struct command *command)
 {
+	const struct command_name name = command_full_name(command, '-');
 	for (size_t i = 0; i < command->n_options; i++) {
 		const struct option_row *row = &command->options[i];
 		if (row->kind == OPTION_FLAG)
 			continue;
-		fprintf(out, "    %s:--%s", command->name, row->name);
+		fprintf(out, "    %s:--%s", name.text, row->name);
 		if (row->letter != 0)
-			fprintf(out, " | %s:-%c", command->name, row->letter);
+			fprintf(out, " | %s:-%c", name.text, row->letter);
 		if (row->kind == OPTION_USER)
 			fputs(")\n        COMPREPLY=($(compgen -u -- \"$cur\"))", out);
+		else if (is_file(row))
+			fputs(")\n        mapfile -t COMPREPLY < <(compgen -f -- \"$cur\")", out);
 		else
 			fprintf(out, ")\n        COMPREPLY=($(compgen -W '%s' -- \"$cur\"))",
 				words_of(row).text);
@@ -71,7 +80,7 @@ static void bash_values(FILE *out, const struct command *command)
 
 static void bash_operands(FILE *out, const struct command *command)
 {
-	fprintf(out, "    %s)\n        words='--help", command->name);
+	fprintf(out, "    %s)\n        words='--help", command_full_name(command, '-').text);
 	for (size_t i = 0; i < command->n_options; i++)
 		fprintf(out, " --%s", command->options[i].name);
 	fputs("'\n        [[ $cur == -* ]] ||\n            ", out);
@@ -79,12 +88,10 @@ static void bash_operands(FILE *out, const struct command *command)
 		fputs("mapfile -t COMPREPLY < <(compgen -A hostname -- \"$cur\")\n", out);
 	} else if (takes_command(command)) {
 		fputs("words='", out);
-		print_command_names(out);
+		print_command_names(out, commands_of(command));
 		fputs("'\n", out);
-	} else if (takes_operation(command)) {
-		fputs("if ((COMP_CWORD == 2)); then words='", out);
-		completion_print_operations(out, command);
-		fputs("'; else mapfile -t COMPREPLY < <(compgen -f -- \"$cur\"); fi\n", out);
+	} else if (takes_file(command)) {
+		fputs("mapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n", out);
 	} else {
 		fputs("words=\n", out);
 	}
@@ -101,8 +108,17 @@ void docgen_bash(FILE *out)
 	      "    if ((COMP_CWORD == 1)); then\n"
 	      "        COMPREPLY=($(compgen -W '--help --version ",
 	      out);
-	print_command_names(out);
-	fputs("' -- \"$cur\"))\n        return\n    fi\n    case $command:$prev in\n", out);
+	print_command_names(out, NULL);
+	fputs("' -- \"$cur\"))\n        return\n    fi\n", out);
+	for (const struct command *const *at = commands; *at != NULL; at++) {
+		if (command_sub(*at, 0) != NULL)
+			fprintf(out,
+				"    if [[ $command == %s ]] && ((COMP_CWORD > 2)); then\n"
+				"        command=%s-${COMP_WORDS[2]}\n"
+				"    fi\n",
+				(*at)->name, (*at)->name);
+	}
+	fputs("    case $command:$prev in\n", out);
 	for (const struct command *const *at = commands; *at != NULL; at++)
 		bash_values(out, *at);
 	fputs("    esac\n    case $command in\n", out);
@@ -142,6 +158,8 @@ static void zsh_option(FILE *out, const struct option_row *row)
 	fputc(']', out);
 	if (row->kind == OPTION_USER)
 		fprintf(out, ":%s:_users", row->value_name);
+	else if (is_file(row))
+		fprintf(out, ":%s:_files", row->value_name);
 	else if (row->kind != OPTION_FLAG)
 		fprintf(out, ":%s:(%s)", row->value_name, words_of(row).text);
 	fputs("' \\\n", out);
@@ -149,18 +167,18 @@ static void zsh_option(FILE *out, const struct option_row *row)
 
 static void zsh_command(FILE *out, const struct command *command)
 {
-	fprintf(out, "    %s)\n        _arguments \\\n", command->name);
+	fprintf(out, "    %s)\n        _arguments \\\n", command_full_name(command, '-').text);
 	for (size_t i = 0; i < command->n_options; i++)
 		zsh_option(out, &command->options[i]);
 	fputs("            '(-h --help)'{-h,--help}'[show help]'", out);
 	if (takes_host(command))
 		fputs(" \\\n            '1:HOST:_hosts' \\\n            '2:PORT:'", out);
-	else if (takes_command(command))
-		fputs(" \\\n            '1:COMMAND:_tcpecho_commands'", out);
-	else if (takes_operation(command)) {
-		fputs(" \\\n            '1:REPORT:(", out);
-		completion_print_operations(out, command);
-		fputs(")' \\\n            '*:FILE:_files'", out);
+	else if (takes_command(command)) {
+		fputs(" \\\n            '1:COMMAND:(", out);
+		print_command_names(out, commands_of(command));
+		fputs(")'", out);
+	} else if (takes_file(command)) {
+		fputs(" \\\n            '*:FILE:_files'", out);
 	} else
 		fputs(" \\\n            '*:ADDRESS:'", out);
 	fputs("\n        ;;\n", out);
@@ -171,9 +189,10 @@ void docgen_zsh(FILE *out)
 	fputs("#compdef tcpecho\n", out);
 	fputs(notice, out);
 	fputs("_tcpecho_commands() {\n    local -a names=(\n", out);
-	for (const struct command *const *at = commands; *at != NULL; at++) {
-		fprintf(out, "        '%s:", (*at)->name);
-		zsh_text(out, (*at)->summary);
+	const struct command *command;
+	for (size_t i = 0; (command = command_sub(NULL, i)) != NULL; i++) {
+		fprintf(out, "        '%s:", command->name);
+		zsh_text(out, command->summary);
 		fputs("'\n", out);
 	}
 	fputs("    )\n    _describe command names\n}\n"
@@ -185,8 +204,19 @@ void docgen_zsh(FILE *out)
 	      "    fi\n"
 	      "    shift words\n"
 	      "    ((CURRENT--))\n"
-	      "    case $words[1] in\n",
+	      "    local name=$words[1]\n",
 	      out);
+	for (const struct command *const *at = commands; *at != NULL; at++) {
+		if (command_sub(*at, 0) != NULL)
+			fprintf(out,
+				"    if [[ $name == %s ]] && ((CURRENT > 2)); then\n"
+				"        shift words\n"
+				"        ((CURRENT--))\n"
+				"        name=%s-$words[1]\n"
+				"    fi\n",
+				(*at)->name, (*at)->name);
+	}
+	fputs("    case $name in\n", out);
 	for (const struct command *const *at = commands; *at != NULL; at++)
 		zsh_command(out, *at);
 	fputs("    esac\n}\n_tcpecho \"$@\"\n", out);
@@ -205,14 +235,25 @@ static void fish_text(FILE *out, const char *text)
 	fputc('\'', out);
 }
 
+/* Writes "complete -c tcpecho -n 'CONDITION'": the command line has this command. */
+static void fish_complete(FILE *out, const struct command *command)
+{
+	fputs("complete -c tcpecho -n '__fish_seen_subcommand_from ", out);
+	if (command->parent != NULL)
+		fprintf(out, "%s; and __fish_seen_subcommand_from ", command->parent->name);
+	fprintf(out, "%s'", command->name);
+}
+
 static void fish_option(FILE *out, const struct command *command, const struct option_row *row)
 {
-	fprintf(out, "complete -c tcpecho -n '__fish_seen_subcommand_from %s' -l %s", command->name,
-		row->name);
+	fish_complete(out, command);
+	fprintf(out, " -l %s", row->name);
 	if (row->letter != 0)
 		fprintf(out, " -s %c", row->letter);
 	if (row->kind == OPTION_USER)
 		fputs(" -x -a '(__fish_complete_users)'", out);
+	else if (is_file(row))
+		fputs(" -r -F", out);
 	else if (row->kind != OPTION_FLAG)
 		fprintf(out, " -x -a '%s'", words_of(row).text);
 	fputs(" -d ", out);
@@ -220,36 +261,45 @@ static void fish_option(FILE *out, const struct command *command, const struct o
 	fputc('\n', out);
 }
 
+static void fish_operands(FILE *out, const struct command *command)
+{
+	if (takes_command(command)) {
+		const struct command *parent = commands_of(command);
+		fprintf(out, "complete -c tcpecho -n '__fish_seen_subcommand_from %s",
+			command->name);
+		if (parent != NULL) {
+			fputs("; and not __fish_seen_subcommand_from ", out);
+			print_command_names(out, parent);
+		}
+		fputs("' -a '", out);
+		print_command_names(out, parent);
+		fputs("'\n", out);
+	} else if (takes_host(command)) {
+		fish_complete(out, command);
+		fputs(" -a '(__fish_print_hostnames)'\n", out);
+	} else if (takes_file(command)) {
+		fish_complete(out, command);
+		fputs(" -F\n", out);
+	}
+}
+
 void docgen_fish(FILE *out)
 {
+	const struct command *command;
 	fputs(notice, out);
 	fputs("complete -c tcpecho -f\n"
 	      "complete -c tcpecho -n __fish_use_subcommand -l version -d 'show the version'\n"
 	      "complete -c tcpecho -s h -l help -d 'show help'\n",
 	      out);
-	for (const struct command *const *at = commands; *at != NULL; at++) {
-		fprintf(out, "complete -c tcpecho -n __fish_use_subcommand -a %s -d ", (*at)->name);
-		fish_text(out, (*at)->summary);
+	for (size_t i = 0; (command = command_sub(NULL, i)) != NULL; i++) {
+		fprintf(out, "complete -c tcpecho -n __fish_use_subcommand -a %s -d ",
+			command->name);
+		fish_text(out, command->summary);
 		fputc('\n', out);
+	}
+	for (const struct command *const *at = commands; *at != NULL; at++) {
 		for (size_t i = 0; i < (*at)->n_options; i++)
 			fish_option(out, *at, &(*at)->options[i]);
-		if (takes_host(*at))
-			fprintf(out,
-				"complete -c tcpecho -n '__fish_seen_subcommand_from %s' -a "
-				"'(__fish_print_hostnames)'\n",
-				(*at)->name);
-		if (takes_operation(*at)) {
-			fprintf(out,
-				"complete -c tcpecho -n '__fish_seen_subcommand_from %s' -F -a '",
-				(*at)->name);
-			completion_print_operations(out, *at);
-			fputs("'\n", out);
-		}
-		if (takes_command(*at)) {
-			fprintf(out, "complete -c tcpecho -n '__fish_seen_subcommand_from %s' -a '",
-				(*at)->name);
-			print_command_names(out);
-			fputs("'\n", out);
-		}
+		fish_operands(out, *at);
 	}
 }

@@ -17,10 +17,13 @@ MUST_USE static bool write_man(const char *name)
 		docgen_man_program(stdout);
 		return true;
 	}
-	const struct command *command = command_find(name);
-	if (command != NULL)
-		docgen_man_command(stdout, command);
-	return command != NULL;
+	for (const struct command *const *at = commands; *at != NULL; at++) {
+		if (strcmp(command_full_name(*at, '-').text, name) == 0) {
+			docgen_man_command(stdout, *at);
+			return true;
+		}
+	}
+	return false;
 }
 
 MUST_USE static bool write_completion(const char *shell)

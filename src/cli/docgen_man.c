@@ -66,11 +66,16 @@ static void print_text(FILE *out, const char *text)
 		fputc('\n', out);
 }
 
-static void print_sentence(FILE *out, const char *text)
+static void print_capitalized(FILE *out, const char *text)
 {
 	fputc(toupper((unsigned char)*text), out);
 	for (text++; *text != '\0'; text++)
-		fputc(*text, out);
+		print_character(out, *text);
+}
+
+static void print_sentence(FILE *out, const char *text)
+{
+	print_capitalized(out, text);
 	fputs(".\n", out);
 }
 
@@ -91,29 +96,12 @@ static void print_head(FILE *out, const char *name, const char *summary)
 	fprintf(out, " 1\n.Os\n.Sh NAME\n.Nm %s\n.Nd %s\n", name, summary);
 }
 
-/* Writes "show|merge|diff FILE..." as mdoc. */
-static void man_print_operations(FILE *out, const char *operands)
-{
-	fputs(".Cm ", out);
-	for (; *operands != ' ' && *operands != '\0'; operands++) {
-		if (*operands == '|')
-			fputs(" | ", out);
-		else
-			fputc(*operands, out);
-	}
-	fputs("\n.Ar FILE ...\n", out);
-}
-
 /*
  * Writes "HOST [PORT]", "[HOST [PORT]]" or "[ADDRESS]..." as mdoc; "" means no operands. An Op
  * lasts to the end of the line, where all brackets are closed.
  */
 static void print_operands(FILE *out, const char *operands)
 {
-	if (strchr(operands, '|') != NULL) {
-		man_print_operations(out, operands);
-		return;
-	}
 	for (const char *at = operands; *at != '\0';) {
 		const char *before = at == operands ? "." : " ";
 		size_t n = strcspn(at, " []");
@@ -156,16 +144,41 @@ static void man_print_option(FILE *out, const struct option_row *row)
 		fprintf(out, " Ar %s", row->value_name);
 	fputc('\n', out);
 	print_text(out, row->details);
-	if (row->preset != NULL)
+	if (row->preset != NULL && row->default_words == NULL)
 		fprintf(out, "The default is\n.Cm %s .\n", row->preset);
 }
 
-static void print_options(FILE *out, const struct command *command)
+/* The options of a group are a list below its heading, as in --help. */
+static void man_print_options(FILE *out, const struct command *command)
 {
-	fputs(".Sh OPTIONS\n.Bl -tag -width Ds\n", out);
-	for (size_t i = 0; i < command->n_options; i++)
+	const struct option_group *group = command->groups;
+	fputs(".Sh OPTIONS\n", out);
+	if (group == NULL)
+		fputs(".Bl -tag -width Ds\n", out);
+	for (size_t i = 0; i < command->n_options; i++) {
+		if (group != NULL && group->heading != NULL && group->first == i) {
+			fprintf(out, "%s.Ss ", i > 0 ? ".El\n" : "");
+			print_capitalized(out, group++->heading);
+			fputs("\n.Bl -tag -width Ds\n", out);
+		}
 		man_print_option(out, &command->options[i]);
+	}
 	fputs(".It Fl h , Fl \\-help\nShow a summary of the options.\n.El\n", out);
+}
+
+/* Lists commands with their pages. */
+static void print_commands(FILE *out, const struct command *parent)
+{
+	const struct command *command;
+	fputs(".Bl -tag -width Ds\n", out);
+	for (size_t i = 0; (command = command_sub(parent, i)) != NULL; i++) {
+		if (command->has_page)
+			fprintf(out, ".It Xr tcpecho-%s 1\n", command_full_name(command, '-').text);
+		else
+			fprintf(out, ".It Cm %s\n", command->name);
+		print_sentence(out, command->summary);
+	}
+	fputs(".El\n", out);
 }
 
 static void print_environment(FILE *out, const struct command *command)
@@ -173,8 +186,9 @@ static void print_environment(FILE *out, const struct command *command)
 	if (command->n_options == 0)
 		return;
 	fputs(".Sh ENVIRONMENT\n"
-	      "Each option can be set by a variable; the command line wins.\n"
-	      "An option without a value is switched on by 1.\n"
+	      "Each option can be set by a variable.\n"
+	      "The command line has priority.\n"
+	      "The value of an option without an argument is 1 or 0.\n"
 	      ".Pp\n.Bl -tag -width Ds -compact\n",
 	      out);
 	for (size_t i = 0; i < command->n_options; i++) {
@@ -205,13 +219,15 @@ static void print_examples(FILE *out, const struct command *command)
 	fputs(".El\n", out);
 }
 
-/* Returns the command that follows `name` in alphabetical order, or NULL. */
+/* Returns the command whose full name follows `name` in alphabetical order, or NULL. */
 static const struct command *next_by_name(const char *name)
 {
 	const struct command *next = NULL;
 	for (const struct command *const *at = commands; *at != NULL; at++) {
-		bool is_after = (*at)->has_page && strcmp((*at)->name, name) > 0;
-		if (is_after && (next == NULL || strcmp((*at)->name, next->name) < 0))
+		const struct command_name full = command_full_name(*at, '-');
+		bool is_after = (*at)->has_page && strcmp(full.text, name) > 0;
+		if (is_after &&
+		    (next == NULL || strcmp(full.text, command_full_name(next, '-').text) < 0))
 			next = *at;
 	}
 	return next;
@@ -222,14 +238,16 @@ static void print_see_also(FILE *out, const char *page)
 {
 	fputs(".Sh SEE ALSO\n", out);
 	const char *before = "";
+	struct command_name name = { "" };
 	if (page != NULL) {
 		fputs(".Xr tcpecho 1", out);
 		before = " ,\n";
 	}
-	for (const struct command *at = next_by_name(""); at != NULL; at = next_by_name(at->name)) {
-		if (page != NULL && strcmp(at->name, page) == 0)
+	for (const struct command *at; (at = next_by_name(name.text)) != NULL;) {
+		name = command_full_name(at, '-');
+		if (page != NULL && strcmp(name.text, page) == 0)
 			continue;
-		fprintf(out, "%s.Xr tcpecho-%s 1", before, at->name);
+		fprintf(out, "%s.Xr tcpecho-%s 1", before, name.text);
 		before = " ,\n";
 	}
 	fputc('\n', out);
@@ -242,19 +260,34 @@ static void print_standards(FILE *out)
 	      out);
 }
 
-void docgen_man_command(FILE *out, const struct command *command)
+static void print_synopsis(FILE *out, const struct command *command)
 {
-	char name[64];
-	snprintf(name, sizeof(name), "tcpecho-%s", command->name);
-	print_head(out, name, command->summary);
-	fprintf(out, ".Sh SYNOPSIS\n.Nm tcpecho %s\n", command->name);
+	fprintf(out, ".Sh SYNOPSIS\n.Nm tcpecho %s\n", command_full_name(command, ' ').text);
+	if (command_sub(command, 0) != NULL) {
+		fputs(".Ar COMMAND\n.Op Ar OPTION ...\n.Ar FILE ...\n", out);
+		return;
+	}
 	for (size_t i = 0; i < command->n_options; i++)
 		print_option_synopsis(out, &command->options[i]);
 	print_operands(out, command_operands(command));
+}
+
+void docgen_man_command(FILE *out, const struct command *command)
+{
+	const struct command_name page = command_full_name(command, '-');
+	char name[64];
+	snprintf(name, sizeof(name), "tcpecho-%s", page.text);
+	print_head(out, name, command->summary);
+	print_synopsis(out, command);
 	fputs(".Sh DESCRIPTION\n", out);
 	print_paragraphs(out, command->description);
-	print_options(out, command);
-	for (const struct man_section *at = command->sections; at->title != NULL; at++) {
+	if (command_sub(command, 0) != NULL) {
+		fputs(".Pp\nThe commands are:\n", out);
+		print_commands(out, command);
+	}
+	man_print_options(out, command);
+	for (const struct man_section *at = command->sections; at != NULL && at->title != NULL;
+	     at++) {
 		fprintf(out, ".Sh %s\n", at->title);
 		print_paragraphs(out, at->paragraphs);
 	}
@@ -265,25 +298,18 @@ void docgen_man_command(FILE *out, const struct command *command)
 		fputs(".Sh DIAGNOSTICS\n", out);
 		print_paragraphs(out, command->diagnostics);
 	}
-	print_see_also(out, command->name);
+	print_see_also(out, page.text);
 	print_standards(out);
 }
 
 void docgen_man_program(FILE *out)
 {
-	print_head(out, "tcpecho", "TCP echo server, and a client that proves what came back");
+	print_head(out, "tcpecho", "TCP echo server, and clients that verify every byte");
 	fputs(".Sh SYNOPSIS\n.Nm\n.Ar COMMAND\n.Op Ar OPTION ...\n.Op Ar OPERAND ...\n"
 	      ".Nm\n.Fl \\-help | \\-version\n"
-	      ".Sh DESCRIPTION\nThe commands are:\n.Bl -tag -width Ds\n",
+	      ".Sh DESCRIPTION\nThe commands are:\n",
 	      out);
-	for (const struct command *const *at = commands; *at != NULL; at++) {
-		if ((*at)->has_page)
-			fprintf(out, ".It Xr tcpecho-%s 1\n", (*at)->name);
-		else
-			fprintf(out, ".It Cm %s\n", (*at)->name);
-		print_sentence(out, (*at)->summary);
-	}
-	fputs(".El\n", out);
+	print_commands(out, NULL);
 	print_status(out, status_rows);
 	print_see_also(out, NULL);
 	print_standards(out);

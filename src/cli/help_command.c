@@ -10,19 +10,22 @@
 
 static enum exit_status help_main(const struct arguments *arguments)
 {
+	const struct command *command = NULL;
 	if (arguments->n_operands == 0) {
 		help_program(stdout);
 		return STATUS_OK;
 	}
-	if (arguments->n_operands > 1) {
-		log_error("help explains one command at a time");
-		return STATUS_USAGE;
-	}
-	const struct command *command = command_find(arguments->operands[0]);
-	if (command == NULL) {
-		log_error("no command %s (`tcpecho help` lists them)",
-			  option_shown(arguments->operands[0]));
-		return STATUS_USAGE;
+	for (size_t i = 0; i < arguments->n_operands; i++) {
+		const char *name = arguments->operands[i];
+		if (i > 0 && command_sub(command, 0) == NULL) {
+			log_error("%s: help explains one command at a time", option_shown(name));
+			return STATUS_USAGE;
+		}
+		command = command_find(command, name);
+		if (command == NULL) {
+			log_error("no command %s (see 'tcpecho help')", option_shown(name));
+			return STATUS_USAGE;
+		}
 	}
 	help_on_command(stdout, command);
 	return STATUS_OK;

@@ -30,6 +30,56 @@ MUST_USE static enum exit_status run_command(const struct command *command, int 
 	}
 }
 
+/*
+ * Moves the subcommand's name to argv[1] and returns the subcommand. Options may come before it, so
+ * that a word after an option may be its value. Returns NULL if there is none: *ret_word is then
+ * the first word that is no option, or NULL.
+ */
+static const struct command *take_subcommand(const struct command *parent, int argc, char **argv,
+					     const char **ret_word)
+{
+	*ret_word = NULL;
+	for (int i = 1; i < argc; i++) {
+		if (argv[i][0] == '-')
+			continue;
+		const struct command *command = command_find(parent, argv[i]);
+		if (command != NULL) {
+			char *name = argv[i];
+			memmove(&argv[2], &argv[1], (size_t)(i - 1) * sizeof(*argv));
+			argv[1] = name;
+			return command;
+		}
+		if (*ret_word == NULL)
+			*ret_word = argv[i];
+		if (argv[i - 1][0] != '-')
+			break;
+	}
+	return NULL;
+}
+
+MUST_USE static enum exit_status run_subcommand(const struct command *parent, int argc, char **argv)
+{
+	const char *word;
+	struct arguments unused;
+	const struct command *command = take_subcommand(parent, argc, argv, &word);
+	if (command != NULL)
+		return run_command(command, argc - 1, argv + 1);
+	if (word != NULL) {
+		log_error("no command %s %s (see 'tcpecho %s --help')", parent->name,
+			  option_shown(word), parent->name);
+		return STATUS_USAGE;
+	}
+	enum option_outcome outcome = option_parse(parent, argc, argv, &unused);
+	if (outcome == OPTION_HELP) {
+		help_on_command(stdout, parent);
+		return STATUS_OK;
+	}
+	if (outcome == OPTION_RUN)
+		log_error("%s needs a command (see 'tcpecho %s --help')", parent->name,
+			  parent->name);
+	return STATUS_USAGE;
+}
+
 MUST_USE static enum exit_status run_program(int argc, char **argv)
 {
 	if (argc < 2) {
@@ -44,11 +94,13 @@ MUST_USE static enum exit_status run_program(int argc, char **argv)
 		help_program(stdout);
 		return STATUS_OK;
 	}
-	const struct command *command = command_find(argv[1]);
+	const struct command *command = command_find(NULL, argv[1]);
 	if (command == NULL) {
-		log_error("no command %s (`tcpecho help` lists them)", option_shown(argv[1]));
+		log_error("no command %s (see 'tcpecho help')", option_shown(argv[1]));
 		return STATUS_USAGE;
 	}
+	if (command_sub(command, 0) != NULL)
+		return run_subcommand(command, argc - 1, argv + 1);
 	return run_command(command, argc - 1, argv + 1);
 }
 

@@ -39,7 +39,8 @@ void option_choices(const struct option_row *row, const char *between, char *out
 struct option_variable option_variable(const struct command *command, const struct option_row *row)
 {
 	struct option_variable out;
-	snprintf(out.name, sizeof(out.name), "TCPECHO_%s_%s", command->name, row->name);
+	const struct command *owner = command->parent != NULL ? command->parent : command;
+	snprintf(out.name, sizeof(out.name), "TCPECHO_%s_%s", owner->name, row->name);
 	for (char *at = out.name; *at != '\0'; at++)
 		*at = (char)(*at == '-' ? '_' : toupper((unsigned char)*at));
 	return out;
@@ -140,6 +141,23 @@ const char *option_shown(const char *word)
 	return word[0] != '\0' ? word : "''";
 }
 
+/* Returns the sentence for a value of the wrong form, or NULL: err_text() has one. */
+static const char *parse_error(const struct option_row *row, int code)
+{
+	bool is_no_number = code == ERR_NOT_A_NUMBER || code == ERR_BAD_MULTIPLE;
+	if (row->kind == OPTION_FLAG)
+		return "must be 0 or 1";
+	if (row->kind == OPTION_COUNT && is_no_number)
+		return "not a whole number";
+	if (row->kind == OPTION_SIZE && is_no_number)
+		return "not a size (write 64, 4k or 1M)";
+	if (row->kind == OPTION_RATE && is_no_number)
+		return "not a rate per second (write 500, 10k or 1M)";
+	if (row->kind == OPTION_DURATION && is_no_number)
+		return "not a time (write 250ms, 10s, 2m or off)";
+	return NULL;
+}
+
 /* Logs what is wrong with a value. `source` is where it was given, "--max-clients x". */
 static void complain(const struct option_row *row, const char *source, int code)
 {
@@ -150,10 +168,9 @@ static void complain(const struct option_row *row, const char *source, int code)
 	} else if (row->most > 0 && code == ERR_OUT_OF_RANGE) {
 		log_error("%s: out of range, from %" PRIu64 " to %" PRIu64, source, row->least,
 			  row->most);
-	} else if (row->kind == OPTION_FLAG) {
-		log_error("%s: must be 0 or 1", source);
 	} else {
-		log_error("%s: %s", source, err_text(code).text);
+		const char *why = parse_error(row, code);
+		log_error("%s: %s", source, why != NULL ? why : err_text(code).text);
 	}
 }
 
@@ -245,23 +262,39 @@ static bool is_ambiguous(const struct command *command, const char *argument)
 	return n_matches > 1;
 }
 
+/* Returns whether another command of the same level has this option, "--json" or "--json=1". */
+static bool is_of_sibling(const struct command *command, const char *argument)
+{
+	size_t length = strcspn(argument, "=");
+	for (const struct command *const *at = commands; *at != NULL; at++) {
+		for (size_t i = 0; (*at)->parent == command->parent && i < (*at)->n_options; i++) {
+			const char *name = (*at)->options[i].name;
+			if (length == strlen(name) + 2 && strncmp(argument, "--", 2) == 0 &&
+			    strncmp(argument + 2, name, length - 2) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
 /* Logs why getopt_long() failed: '?' for an unknown option, ':' for a missing value. */
 static void complain_of_option(const struct command *command, int found, const char *argument)
 {
 	const struct option_row *row = option_row_of(command, optopt);
+	const struct command_name name = command_full_name(command, ' ');
 	if (found == ':' && row != NULL)
 		log_error("option --%s needs a value: %s", row->name, row->value_name);
 	else if (row != NULL || optopt == HELP_LETTER)
 		log_error("option --%s takes no value", row != NULL ? row->name : HELP_NAME);
 	else if (is_ambiguous(command, argument))
-		log_error("option %s is ambiguous (`tcpecho %s --help` lists them)", argument,
-			  command->name);
+		log_error("option %s is ambiguous (see 'tcpecho %s --help')", argument, name.text);
 	else if (optopt != 0)
-		log_error("unknown option -%c (`tcpecho %s --help` lists them)", optopt,
-			  command->name);
+		log_error("unknown option -%c (see 'tcpecho %s --help')", optopt, name.text);
+	else if (is_of_sibling(command, argument))
+		log_error("option %s does not apply to %s (see 'tcpecho %s --help')", argument,
+			  command->name, name.text);
 	else
-		log_error("unknown option %s (`tcpecho %s --help` lists them)", argument,
-			  command->name);
+		log_error("unknown option %s (see 'tcpecho %s --help')", argument, name.text);
 }
 
 MUST_USE static enum option_outcome apply_option(const struct command *command,

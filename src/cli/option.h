@@ -30,7 +30,7 @@ struct option_variable {
 
 /*
  * Returns the environment variable of an option: TCPECHO_SERVE_MAX_CLIENTS for serve's
- * --max-clients.
+ * --max-clients. Subcommands share the variables of their parent: TCPECHO_REPORT_OUTPUT.
  */
 struct option_variable option_variable(const struct command *command, const struct option_row *row);
 

@@ -18,11 +18,11 @@ enum {
 	ENGINE,
 	WORKERS,
 	CLIENTS_PER_WORKER,
+	BUSY_POLL,
 	MAX_CLIENTS,
 	MAX_PER_SOURCE,
 	IDLE_TIMEOUT,
 	DRAIN_TIMEOUT,
-	BUSY_POLL,
 	USER,
 	READY_FD,
 	LOG,
@@ -65,72 +65,85 @@ static const struct option_row options[N_OPTIONS] = {
 		.choice = engine_name,
 		.help = "how clients are served",
 		.details = "How clients are served. fork: one child process for each client. "
-			   "prefork: child processes that are there before their clients. thread: "
-			   "one thread for each client. epoll: a loop on each core for many "
-			   "clients. uring: the same with a ring into which the kernel puts what "
-			   "it has done. All of them keep the same promises. auto: the best for "
-			   "many clients that this machine allows; the line that says \"listening "
-			   "on\" tells which, and why. help: list them, and whether they can be "
-			   "used here.",
+			   "prefork: child processes that are started before their clients. "
+			   "thread: one thread for each client. epoll: one event loop on each core "
+			   "for many clients. uring: the same with io_uring(7). All engines keep "
+			   "the same promises. auto: the best engine for many clients that this "
+			   "machine allows; the line \"listening on\" names it and the reason. "
+			   "help: list the engines and whether they can be used here.",
 	},
 	[WORKERS] = {
 		.letter = 'w',
 		.name = "workers",
 		.kind = OPTION_COUNT,
 		.value_name = "N",
+		.default_words = "by engine",
 		.least = 1,
 		.most = WORKERS_MAX,
-		.help = "processes that serve (a core each; as needed)",
-		.details = "Serve with N processes, below one that watches over them and puts "
-			   "another in the place of one that dies. The default is one for each "
-			   "core (epoll, uring), one (thread), or as many as there are clients "
-			   "(prefork). The fork engine has none.",
+		.help = "number of worker processes",
+		.details = "Serve with N worker processes below a supervisor, which replaces a "
+			   "worker that ends. The default is one for each core (epoll, uring), one "
+			   "(thread), or as many as there are clients (prefork). The fork engine "
+			   "has no workers.",
 	},
 	[CLIENTS_PER_WORKER] = {
 		.name = "clients-per-worker",
 		.kind = OPTION_COUNT,
 		.value_name = "N",
+		.default_words = "1",
 		.least = 1,
 		.most = CLIENT_LIMIT_MAX,
-		.help = "clients at once of one worker, engine prefork (1)",
-		.details = "Each worker of the prefork engine serves at most N clients at once.",
+		.help = "clients per prefork worker",
+		.details = "Each worker of the prefork engine serves at most N clients at a time.",
+	},
+	[BUSY_POLL] = {
+		.name = "busy-poll",
+		.kind = OPTION_DURATION,
+		.value_name = "TIME",
+		.preset = "off",
+		.help = "poll for TIME before sleeping",
+		.details = "After the last event a worker polls for the next one for at most TIME "
+			   "before it sleeps: a shorter round trip, and a whole core in use during "
+			   "that time. Only for epoll and uring.",
 	},
 	[MAX_CLIENTS] = {
 		.letter = 'm',
 		.name = "max-clients",
 		.kind = OPTION_COUNT,
 		.value_name = "N",
+		.default_words = "1024, or fewer",
 		.least = 1,
 		.most = CLIENT_LIMIT_MAX,
-		.help = "clients at once (1024, or what the machine allows)",
-		.details = "Serve at most N clients at once. While there are as many, none is "
-			   "accepted: clients wait in the kernel's queue, are served in their "
-			   "order, and nobody is refused. More than this machine, or a cgroup, has "
-			   "descriptors, processes or memory left for is refused at the start. "
-			   "The default is 1024, or what is left if that is less.",
+		.help = "clients at a time",
+		.details = "Serve at most N clients at a time. When there are N, no connection is "
+			   "accepted: clients wait in the accept queue of the kernel, are served "
+			   "in order, and none is refused. If the descriptors, processes or memory "
+			   "that this machine or a cgroup has left do not allow N, the server does "
+			   "not start. The default is 1024, or the number that they allow.",
 	},
 	[MAX_PER_SOURCE] = {
 		.name = "max-per-source",
 		.kind = OPTION_COUNT,
 		.value_name = "N",
+		.default_words = "unlimited",
 		.least = 1,
 		.most = CLIENT_LIMIT_MAX,
-		.help = "clients at once from one address (no limit)",
-		.details = "Serve at most N clients at once from one IPv4 address or IPv6 /64 "
-			   "network. Connections over it are accepted and wait, and use none of "
-			   "the places for clients. Up to 256 of them wait; if there are more, "
-			   "the latest of the source that has the most is closed. With an "
-			   "engine that has workers, one process accepts for all of them then.",
+		.help = "clients per source address",
+		.details = "Serve at most N clients at a time from one IPv4 address or IPv6 /64 "
+			   "network. Further connections are accepted and wait, without using a "
+			   "place of --max-clients. Up to 256 of them wait; beyond that, the "
+			   "latest of the source with the most is closed. With workers, one "
+			   "process accepts for all of them.",
 	},
 	[IDLE_TIMEOUT] = {
 		.name = "idle-timeout",
 		.kind = OPTION_DURATION,
 		.value_name = "TIME",
 		.preset = "off",
-		.help = "end a client when nothing moves for so long",
-		.details = "End the connection of a client when no byte has moved in either "
-			   "direction for TIME. The client gets a FIN, and five seconds to end "
-			   "as well.",
+		.help = "close connections idle for TIME",
+		.details = "Close the connection of a client if no byte has moved in either "
+			   "direction for TIME. The client gets a FIN and has five seconds to "
+			   "close too.",
 	},
 	[DRAIN_TIMEOUT] = {
 		.name = "drain-timeout",
@@ -138,41 +151,33 @@ static const struct option_row options[N_OPTIONS] = {
 		.off_is_never = true,
 		.value_name = "TIME",
 		.preset = "30s",
-		.help = "how long clients may finish after TERM or INT",
-		.details = "When told to end, let clients finish for TIME; then end those who "
-			   "are left, and exit with status 1. 0s: end them at once. off: wait "
+		.help = "let clients finish after TERM",
+		.details = "After TERM or INT let clients finish for TIME; then end the remaining "
+			   "connections and exit with status 1. 0s: end them at once. off: wait "
 			   "until all have finished. Time in which the server was stopped "
 			   "(SIGSTOP) does not count.",
-	},
-	[BUSY_POLL] = {
-		.name = "busy-poll",
-		.kind = OPTION_DURATION,
-		.value_name = "TIME",
-		.preset = "off",
-		.help = "look for work so long before sleeping",
-		.details = "After the last event a worker looks for the next one without sleeping, "
-			   "for TIME at most: a shorter round trip, paid for with a whole core "
-			   "meanwhile. For the engines that wait for many clients: epoll, uring.",
 	},
 	[USER] = {
 		.name = "user",
 		.kind = OPTION_USER,
-		.value_name = "USER",
-		.help = "become this user once the addresses are open",
-		.details = "Open the addresses as root, ports below 1024 for instance, then become "
-			   "this user, by name or by number, with his groups and without a way "
-			   "back. Only root can. The path of a unix socket is root's, and is "
-			   "removed at the end only if the user may write to its directory; the "
-			   "next start takes its place in any case.",
+		.value_name = "NAME",
+		.default_words = "unchanged",
+		.help = "user to run as after binding",
+		.details = "Open the addresses as root, for instance ports below 1024, then become "
+			   "this user, by name or number, with its groups and without a way back. "
+			   "Only root can do this. The path of a unix socket belongs to root, and "
+			   "is removed at the end only if the user may write to its directory; the "
+			   "next start replaces it in any case.",
 	},
 	[READY_FD] = {
 		.name = "ready-fd",
 		.kind = OPTION_COUNT,
 		.value_name = "N",
+		.default_words = "none",
 		.most = INT_MAX,
-		.help = "write the addresses to descriptor N once ready",
-		.details = "Once clients can connect, write each address in a line of its own to "
-			   "the open descriptor N, then close it.",
+		.help = "write addresses to descriptor N",
+		.details = "Write each address as a line to the open descriptor N and close it, as "
+			   "soon as clients can connect.",
 	},
 	[LOG] = {
 		.name = "log",
@@ -180,17 +185,24 @@ static const struct option_row options[N_OPTIONS] = {
 		.value_name = "FORMAT",
 		.preset = "text",
 		.choice = log_format_name,
-		.help = "form of the log",
-		.details = "The form of the lines on standard error: text, or one JSON object a "
-			   "line.",
+		.help = "log format",
+		.details = "The format of the lines on standard error: text, or one JSON object "
+			   "per line.",
 	},
 	[QUIET] = {
 		.letter = 'q',
 		.name = "quiet",
 		.kind = OPTION_FLAG,
-		.help = "no line for a client that ends",
-		.details = "Log no line for a client that ends.",
+		.help = "log no line when a client ends",
+		.details = "Log no line when a client ends.",
 	},
+};
+
+static const struct option_group groups[] = {
+	{ "engine", ENGINE },
+	{ "limits and timeouts", MAX_CLIENTS },
+	{ "start and log", USER },
+	{ 0 },
 };
 
 MUST_USE static enum exit_status parse_addresses(const struct arguments *arguments,
@@ -198,7 +210,7 @@ MUST_USE static enum exit_status parse_addresses(const struct arguments *argumen
 						 size_t *ret_n)
 {
 	if (arguments->n_operands > LISTENERS_MAX) {
-		log_error("%zu addresses are too many, %d at most", arguments->n_operands,
+		log_error("too many addresses: %zu, at most %d", arguments->n_operands,
 			  LISTENERS_MAX);
 		return STATUS_USAGE;
 	}
@@ -237,13 +249,18 @@ MUST_USE static enum exit_status check_engine_options(const struct arguments *ar
 	bool grows = engine != NULL && engine->grows;
 	bool polls = engine == NULL || engine->polls;
 	if (sources[WORKERS] == SOURCE_COMMAND_LINE && !works)
-		log_error("--workers: engine %s has none (prefork, thread, epoll and uring do)",
+		log_error("option --workers does not apply to engine %s (only to prefork, thread, "
+			  "epoll and uring)",
 			  name);
 	else if (sources[CLIENTS_PER_WORKER] == SOURCE_COMMAND_LINE && !grows)
-		log_error("--clients-per-worker is for engine prefork, not %s", name);
+		log_error(
+			"option --clients-per-worker does not apply to engine %s (only to prefork)",
+			name);
 	else if (sources[BUSY_POLL] == SOURCE_COMMAND_LINE && arguments->values[BUSY_POLL] != 0 &&
 		 !polls)
-		log_error("--busy-poll is for engines that wait for many clients, not %s", name);
+		log_error(
+			"option --busy-poll does not apply to engine %s (only to epoll and uring)",
+			name);
 	else
 		return STATUS_OK;
 	return STATUS_USAGE;
@@ -285,57 +302,57 @@ static enum exit_status serve_main(const struct arguments *arguments)
 
 static const char *const description[] = {
 	"Echoes every byte that a client sends, unchanged and in order (RFC 862), until the client "
-	"ends the conversation; then ends it too.",
-	"ADDRESS is PORT or :PORT for every interface, IPv6 and IPv4, HOST:PORT, [V6]:PORT, "
-	"unix:/path or unix:@name; several may be given. Without one it is 9877. Port 0 lets the "
-	"kernel choose, and the line that says \"listening on\" tells which.",
+	"closes its side; then closes the connection.",
+	"ADDRESS is PORT or :PORT (all interfaces, IPv6 and IPv4), HOST:PORT, [V6]:PORT, "
+	"unix:/path or unix:@name; several can be given (default: 9877). With port 0 the kernel "
+	"chooses a port, and the line \"listening on\" shows it.",
 	"Listening sockets that a service manager passes in (systemd.socket(5), LISTEN_FDS) are "
-	"taken over and used instead of 9877; addresses that are given as well are opened in "
-	"addition. A manager that waits for readiness (Type=notify, NOTIFY_SOCKET) is told.",
-	"A port below 1024 is reserved; below 5001, above 49151 or among those that the kernel "
-	"gives to clients, it works but earns a warning.",
+	"used instead of port 9877; given addresses are opened in addition. Readiness is reported "
+	"to the manager (Type=notify, NOTIFY_SOCKET).",
+	"Ports below 1024 are reserved. Ports below 5001, above 49151, or in the range that the "
+	"kernel gives to clients work, with a warning.",
 	"A client that half-closes gets every byte, then the FIN. A client that never reads costs "
-	"a fixed amount of memory. A line on standard error tells of each client that ends: end "
+	"a fixed amount of memory. Each connection that ends is logged on standard error: end "
 	"peer=192.0.2.7:51334 in=120 out=120 seconds=3.214 reason=eof.",
 	NULL,
 };
 
 static const char *const signals[] = {
-	"TERM, INT: accept no new clients, let those who are there finish until the drain timeout, "
-	"then end them and end. A second one ends at once, by that signal. Signals that come less "
-	"than a tenth of a second after the first are the same request: timeout(1), a terminal "
-	"and a parent that forwards signals send one request twice.",
-	"USR1: print the totals.",
-	"KILL of a child harms its own client only, of a worker its own clients: they are logged "
-	"as killed, and another takes its place. The exit status counts clients that are killed "
-	"after TERM or INT, not those before. A stopped worker (SIGSTOP) without clients is "
-	"continued at the end; one with clients is waited for until the drain timeout, then "
-	"killed. The children ignore TERM and INT, so that the "
-	"signal of a terminal or a service manager to all of them means the service. When the "
-	"server itself is killed, its children end their conversations within a second.",
+	"TERM, INT: stop accepting, let clients finish until the drain timeout, then end the "
+	"remaining connections and exit. A second one ends the server at once, by that signal. "
+	"Signals within a tenth of a second of the first are the same request: timeout(1), "
+	"terminals and parents that forward signals send one request twice.",
+	"USR1: log the totals.",
+	"KILL of a child ends only its own client, KILL of a worker ends its own clients: they are "
+	"logged as killed, and another process replaces it. Clients that are killed after TERM or "
+	"INT count for the exit status, those before do not. A stopped worker (SIGSTOP) without "
+	"clients is continued at the end; one with clients is killed at the drain timeout. "
+	"Children ignore TERM and INT, because a terminal or a service manager sends them to all "
+	"processes. If the server itself is killed, its children close their connections within a "
+	"second.",
 	NULL,
 };
 
 static const char *const reasons[] = {
-	"eof: the client ended it and has every byte.",
+	"eof: the client closed and has every byte.",
 	"reset: the client reset the connection.",
 	"timeout: the client's host does not answer any more.",
-	"idle: nothing moved for --idle-timeout.",
-	"drain: the server ended first.",
-	"source-limit: more clients from one source than may wait.",
-	"killed: the process that served it was killed; signal= says by which signal.",
-	"error: anything else; error= says what.",
+	"idle: no byte moved for --idle-timeout.",
+	"drain: the server ended the connection after TERM or INT.",
+	"source-limit: more clients of one source waited than allowed.",
+	"killed: the process that served the connection was killed; signal= names the signal.",
+	"error: any other error; error= names it.",
 	NULL,
 };
 
 static const struct man_section sections[] = {
 	{ "SIGNALS", signals },
-	{ "REASONS IN THE LOG", reasons },
+	{ "CLOSE REASONS", reasons },
 	{ 0 },
 };
 
 static const struct exit_status_row statuses[] = {
-	{ STATUS_OK, "ended by TERM or INT, and all clients that were left could finish" },
+	{ STATUS_OK, "ended by TERM or INT, and every remaining client could finish" },
 	{ STATUS_ECHO_FAILED,
 	  "after TERM or INT a client could not finish: reason=drain, killed, error" },
 	{ STATUS_USAGE, "the command line is wrong" },
@@ -349,18 +366,19 @@ static const struct man_example examples[] = {
 	{ "tcpecho serve localhost:9877 unix:/run/echo",
 	  "Serve this machine only, over TCP and a unix socket." },
 	{ "tcpecho serve -e auto -m 15000",
-	  "Many clients, on the best engine that this machine allows." },
+	  "Serve many clients with the best engine that this machine allows." },
 	{ "tcpecho serve -m 100 --idle-timeout 10m --log json 7",
-	  "The well-known port of RFC 862, for a hundred clients who may not sleep." },
+	  "Serve on the port of RFC 862, at most a hundred clients, none idle for long." },
 	{ 0 },
 };
 
 const struct command serve_command = {
 	.name = "serve",
-	.summary = "the echo server",
+	.summary = "run the echo server",
 	.operands = "[ADDRESS]...",
 	.options = options,
 	.n_options = N_OPTIONS,
+	.groups = groups,
 	.description = description,
 	.has_page = true,
 	.sections = sections,

@@ -14,29 +14,28 @@ static const struct option_row options[N_OPTIONS] = {
 		.kind = OPTION_DURATION,
 		.value_name = "TIME",
 		.preset = "off",
-		.help = "give up after so long a silence",
-		.details = "Give up with status 1 when bytes, or the server's end, are due and "
-			   "nothing has come back for TIME; and with status 3 when connecting "
-			   "takes longer in all, once the name is looked up. Without it the "
-			   "server may be silent for ever, and each of its addresses has 10 "
-			   "seconds to answer.",
+		.help = "give up after TIME without data",
+		.details = "Give up with status 1 if bytes, or the server's FIN, are due and "
+			   "nothing has come back for TIME; and with status 3 if connecting takes "
+			   "longer than TIME, not counting the resolution of the name. off: no "
+			   "limit for replies, and 10 seconds to connect to each address.",
 	},
 	[NO_HALF_CLOSE] = {
 		.name = "no-half-close",
 		.kind = OPTION_FLAG,
-		.help = "send the FIN only when every byte is back",
-		.details = "Send our FIN only when every byte of the input is back, not at the end "
-			   "of the input: for proxies that close both directions at the first FIN. "
-			   "A server that answers only at the end of its input never answers then: "
+		.help = "send the FIN after the last echo",
+		.details = "Send our FIN when every byte of the input is back, not at the end of "
+			   "the input: for proxies that close both directions at the first FIN. A "
+			   "server that answers only at the end of its input never answers then: "
 			   "use --timeout.",
 	},
 	[RAW] = {
 		.name = "raw",
 		.kind = OPTION_FLAG,
-		.help = "let control bytes through to a terminal",
-		.details = "Write what came back to a terminal as it is. By default bytes that a "
-			   "terminal would obey are shown: control bytes as ^X, others as \\xNN. "
-			   "Files and pipes always get every byte unchanged.",
+		.help = "write control bytes to a terminal unchanged",
+		.details = "Write what comes back to a terminal unchanged. By default bytes that "
+			   "control a terminal are shown as ^X or \\xNN. Files and pipes always "
+			   "get every byte unchanged.",
 	},
 	[IPV4] = TARGET_IPV4_ROW,
 	[IPV6] = TARGET_IPV6_ROW,
@@ -57,13 +56,13 @@ static enum exit_status talk_main(const struct arguments *arguments)
 static const char *const description[] = {
 	"Sends standard input to an echo server and writes what comes back to standard output. "
 	"Every byte that comes back is compared with what was sent.",
-	"At the end of the input (^D at a terminal) the connection is half-closed: a FIN tells the "
-	"server that no more will come, and what is still on its way back is read until the server "
-	"closes too. Input and output flow at the same time: it never waits for a reply before it "
-	"reads on, however large the input is, and it keeps at most 1 MiB of bytes in flight.",
+	"At the end of the input (^D at a terminal) the connection is half-closed: the FIN "
+	"means that no more bytes follow, and the remaining echo is read until the server closes "
+	"too. Input and output flow at the same time: talk never waits for a reply before it reads "
+	"on, however large the input is. At most 1 MiB is in flight.",
 	TARGET_PARAGRAPH,
-	"When standard error is a terminal and neither input nor output is one, a line shows the "
-	"progress of what takes longer than a second. NO_COLOR switches colours off.",
+	"When standard error is a terminal and neither input nor output is one, a progress line "
+	"is shown after a second. NO_COLOR switches colours off.",
 	NULL,
 };
 
@@ -78,7 +77,8 @@ static const char *const diagnostics[] = {
 	"byte 300 was never sent: got 0x0a",
 	"no reply for 2s: 0 of 6 bytes came back",
 	"server did not end within 2s: 6 of 6 bytes came back",
-	"Each of these is status 1. Bytes are counted from 0, of the input that was read so far.",
+	"Each of these is status 1. Bytes are counted from 0, and totals are of the input read so "
+	"far.",
 	NULL,
 };
 
@@ -86,17 +86,17 @@ static const struct man_section sections[] = { { 0 } };
 
 static const struct man_example examples[] = {
 	{ "tcpecho talk", "A conversation with the server on this machine." },
-	{ "tcpecho talk < file > copy", "A verified copy by way of the server." },
+	{ "tcpecho talk < file > copy", "Copy a file through the server, verified." },
 	{ "tcpecho talk --no-half-close -t 5s proxy.example.org < file > copy",
-	  "The same through a proxy that closes both directions at the first FIN." },
+	  "The same, through a proxy that closes both directions at the first FIN." },
 	{ "tcpecho talk --timeout 2s echo.example.org 7 < /etc/hostname",
-	  "Is the echo service there, and faithful?" },
+	  "Check that the echo service works." },
 	{ 0 },
 };
 
 const struct command talk_command = {
 	.name = "talk",
-	.summary = "send standard input to a server, print and verify what comes back",
+	.summary = "send standard input to a server, verify and print the echo",
 	.operands = "[HOST [PORT]]",
 	.options = options,
 	.n_options = N_OPTIONS,

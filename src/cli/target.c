@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "cli/option.h"
 
 #define DEFAULT_HOST "localhost"
 #define DEFAULT_PORT 9877
@@ -45,7 +46,7 @@ MUST_USE static enum exit_status parse_server(const struct command *command,
 	const char *host = arguments->n_operands > 0 ? arguments->operands[0] : DEFAULT_HOST;
 	if (*host != '\0' && strspn(host, "0123456789") == strlen(host)) {
 		/* For the resolver, 9877 is the address 0.0.38.149. */
-		log_error("%.300s: a port needs a host (write `tcpecho %s localhost %.5s`)", host,
+		log_error("%.300s: a port needs a host (write 'tcpecho %s localhost %.5s')", host,
 			  command->name, host);
 		return STATUS_USAGE;
 	}
@@ -55,11 +56,11 @@ MUST_USE static enum exit_status parse_server(const struct command *command,
 	if (rc == ERR_BAD_ADDRESS) {
 		log_error("%.300s: not an address of a server (write HOST [PORT], HOST:PORT, "
 			  "[V6]:PORT, unix:/path or unix:@name)",
-			  host);
+			  option_shown(host));
 		return STATUS_USAGE;
 	}
 	if (rc < 0) {
-		log_error("%.300s: %s", host, err_text(rc).text);
+		log_error("%.300s: %s", option_shown(host), err_text(rc).text);
 		return STATUS_USAGE;
 	}
 	if (ret_spec->kind == ADDR_UNIX && arguments->n_operands < 2)
@@ -68,14 +69,15 @@ MUST_USE static enum exit_status parse_server(const struct command *command,
 	const char *port = arguments->n_operands < 2 ? host : arguments->operands[1];
 	if (arguments->n_operands == 2) {
 		if (ret_spec->kind == ADDR_UNIX || has_port(host)) {
-			log_error("%.300s %.300s: the first has its port already", host, port);
+			log_error("%.300s %.300s: the address already has a port", host,
+				  option_shown(port));
 			return STATUS_USAGE;
 		}
 		if (addr_parse_port(port, &ret_spec->port) < 0)
 			ret_spec->port = 0;
 	}
 	if (ret_spec->port == 0) {
-		log_error("%.300s: the port must be a number from 1 to 65535", port);
+		log_error("%.300s: the port must be a number from 1 to 65535", option_shown(port));
 		return STATUS_USAGE;
 	}
 	return STATUS_OK;
@@ -102,7 +104,8 @@ enum exit_status target_read(const struct command *command, const struct argumen
 			     size_t ipv4, size_t ipv6, struct addr_spec *ret_spec, int *ret_family)
 {
 	if (arguments->n_operands > 2) {
-		log_error("%.300s: one HOST and one PORT are enough", arguments->operands[2]);
+		log_error("%.300s: too many operands (write HOST [PORT])",
+			  option_shown(arguments->operands[2]));
 		return STATUS_USAGE;
 	}
 	enum exit_status status = choose_family(arguments, ipv4, ipv6, ret_family);
@@ -121,8 +124,11 @@ MUST_USE static enum exit_status read_source(const char *text, size_t length, in
 		rc = addr_resolve(&spec, *family, list);
 	}
 	if (rc < 0) {
-		log_error("--source %.*s: %s%s", length < 300 ? (int)length : 300, text,
-			  err_text(rc).text, err_remedy(rc));
+		log_error("--source %.*s: %s%s",
+			  length == 0    ? 2
+			  : length < 300 ? (int)length
+					 : 300,
+			  length > 0 ? text : "''", err_text(rc).text, err_remedy(rc));
 		return err_is_local(rc) ? STATUS_MACHINE : STATUS_NO_CONNECTION;
 	}
 	*ret_source = list[0];
@@ -135,13 +141,13 @@ enum exit_status target_read_sources(const char *text, const struct addr_spec *s
 {
 	size_t n = 0;
 	if (server->kind == ADDR_UNIX) {
-		log_error("--source does not apply to a unix socket");
+		log_error("option --source does not apply to a unix socket");
 		return STATUS_USAGE;
 	}
 	for (;;) {
 		size_t length = strcspn(text, ",");
 		if (n == BENCH_SOURCES_MAX) {
-			log_error("--source: at most %d addresses", BENCH_SOURCES_MAX);
+			log_error("--source: too many addresses, at most %d", BENCH_SOURCES_MAX);
 			return STATUS_USAGE;
 		}
 		enum exit_status status = read_source(text, length, family, &ret_sources[n++]);

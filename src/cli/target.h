@@ -24,10 +24,10 @@
 	}
 
 /* Man page text about the operands of a client. */
-#define TARGET_PARAGRAPH                                                                       \
-	"HOST is a name, an IPv4 or IPv6 address (localhost when it is left out), unix:/path " \
-	"or unix:@name for a unix socket; HOST:PORT and [V6]:PORT are understood as well. "    \
-	"PORT is 9877 when it is left out. All addresses of a name are tried in turn."
+#define TARGET_PARAGRAPH                                                                           \
+	"HOST is a name, an IPv4 or IPv6 address, unix:/path or unix:@name (default: localhost). " \
+	"PORT is a number (default: 9877). HOST:PORT and [V6]:PORT are accepted too. All "         \
+	"addresses of a name are tried in turn."
 
 /*
  * Parses the operands and the options --ipv4 and --ipv6, whose row numbers are ipv4 and ipv6. The

@@ -365,8 +365,8 @@ MUST_USE static int read_what_was_run(struct json_reader *reader, const json_t *
 	if (rc < 0)
 		return rc;
 	if (strcmp(run->mode, "hold") == 0)
-		return json_refuse(reader, "it is of ping --hold, which counts deaths and "
-					   "measures nothing that could be reported");
+		return json_refuse(reader, "it is of hold, which counts lost connections "
+					   "and has no times to report");
 	if (strcmp(run->mode, "closed") != 0 && strcmp(run->mode, "open") != 0)
 		return json_refuse(reader, "\"mode\" is neither closed nor open");
 	rc = json_count(reader, json, "connections", JSON_MUST, &run->n_connections);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Why connections ended, and the counts for many connections that are held for a long time. `ping
- * --hold` fills these and serves them as metrics; report/ prints them as text and JSON.
+ * Why connections ended, and the counts for many connections that are held for a long time. `hold`
+ * fills these and serves them as metrics; report/ prints them as text and JSON.
  */
 #ifndef STATS_DISCONNECTS_H
 #define STATS_DISCONNECTS_H

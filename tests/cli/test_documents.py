@@ -13,6 +13,7 @@ import pytest
 
 from terminal import open_terminal
 
+REPORTS = ["show", "merge", "diff", "html"]
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
@@ -41,7 +42,8 @@ def run(*command, **more):
 
 def options_of(program, command):
     """Returns the long options in --help."""
-    return set(re.findall(r"(--[a-z][a-z0-9-]*)", run(program, command, "--help").stdout.split("options:")[1].split("each option")[0]))
+    text = run(program, *command.split(), "--help").stdout
+    return set(re.findall(r"^  (?:-\w, |    )(--[a-z][a-z0-9-]*)", text, re.MULTILINE))
 
 
 def test_every_file_is_at_its_place(installed):
@@ -55,8 +57,13 @@ def test_every_file_is_at_its_place(installed):
         "share/man/man1/tcpecho-serve.1",
         "share/man/man1/tcpecho-talk.1",
         "share/man/man1/tcpecho-ping.1",
+        "share/man/man1/tcpecho-hold.1",
         "share/man/man1/tcpecho-bench.1",
         "share/man/man1/tcpecho-report.1",
+        "share/man/man1/tcpecho-report-show.1",
+        "share/man/man1/tcpecho-report-merge.1",
+        "share/man/man1/tcpecho-report-diff.1",
+        "share/man/man1/tcpecho-report-html.1",
         "share/bash-completion/completions/tcpecho",
         "share/zsh/site-functions/_tcpecho",
         "share/fish/vendor_completions.d/tcpecho.fish",
@@ -75,7 +82,11 @@ def test_the_program_depends_on_libc_alone(program, sanitized):
     assert {name for name in libraries if not name.startswith(("linux-vdso", "/lib"))} == {"libc.so.6"}
 
 
-@pytest.mark.parametrize("page", ["tcpecho", "tcpecho-serve", "tcpecho-talk", "tcpecho-report"])
+COMMANDS = ["serve", "talk", "ping", "hold", "bench", "report", *(f"report {name}" for name in REPORTS)]
+PAGES = ["tcpecho", *(f"tcpecho-{command.replace(' ', '-')}" for command in COMMANDS)]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_a_man_page_is_clean(installed, page):
     need("mandoc")
     folder = installed / "share" / "man" / "man1"
@@ -87,14 +98,15 @@ def test_a_man_page_is_clean(installed, page):
         assert match and (folder / f"{match.group(1)}.1").exists(), line
 
 
-@pytest.mark.parametrize("command", ["serve", "talk", "report"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_a_man_page_explains_every_option(program, installed, command):
     need("mandoc")
-    text = run("mandoc", "-T", "ascii", installed / "share/man/man1" / f"tcpecho-{command}.1").stdout
+    text = run("mandoc", "-T", "ascii", installed / "share/man/man1" / f"tcpecho-{command.replace(' ', '-')}.1").stdout
     text = re.sub(".\b", "", text)
     for option in options_of(program, command):
         assert option in text
-    for status in (0, 1, 2, 4) if command == "report" else range(5):  # report makes no connection
+    help_text = run(program, *command.split(), "--help").stdout
+    for status in re.findall(r"^  (\d)  ", help_text.split("exit status:")[1], re.MULTILINE):
         assert re.search(rf"^     {status} ", text, re.MULTILINE)
 
 
@@ -169,9 +181,9 @@ def test_a_shell_completes_the_commands(shell):
         assert re.search(rf"\b{command}\b", offered), offered
 
 
-@pytest.mark.parametrize("command", ["serve", "talk", "report"])
+@pytest.mark.parametrize("command", ["serve", "talk", "hold", "report merge", "report diff"])
 def test_a_shell_completes_every_option(program, shell, command):
-    offered = shell.complete(command, "--")
+    offered = shell.complete(*command.split(), "--")
     for option in options_of(program, command):
         assert option in offered
 
@@ -183,7 +195,7 @@ def test_a_shell_completes_the_words_of_a_choice(shell):
 
 def test_a_shell_completes_what_can_be_reported(shell):
     offered = shell.complete("report", "")
-    for name in ("show", "merge", "diff", "html"):
+    for name in REPORTS:
         assert re.search(rf"\b{name}\b", offered), offered
 
 

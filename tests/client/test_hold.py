@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`tcpecho ping --hold`: long-lived connections, and what ended each lost connection."""
+"""`tcpecho hold`: long-lived connections, and what ended each lost connection."""
 import itertools
 import json
 import os
@@ -39,13 +39,13 @@ CROWDS = pytest.mark.parametrize("n", [1, 100])
 
 
 class Hold(Process):
-    """`tcpecho ping --hold`. Its output is its log."""
+    """`tcpecho hold`. Its output is its log."""
 
     def __init__(self, program, directory, words, number, **more):
         self.log_path = directory / f"hold.{number}"
         with open(self.log_path, "w") as out:
             self.process = subprocess.Popen(
-                [program, "ping", "--hold", *map(str, words)], stdout=out, stderr=subprocess.PIPE, text=True, **more
+                [program, "hold", *map(str, words)], stdout=out, stderr=subprocess.PIPE, text=True, **more
             )
 
     def wait_until_open(self):
@@ -601,16 +601,19 @@ def test_too_few_descriptors_are_reported_at_once(server, hold):
 @pytest.mark.parametrize(
     "words, sentence",
     [
-        (["--hold", "-c", "100001"], "--count: --hold has at most 100000 connections"),
-        (["--hold", "--spin"], "--hold and --spin exclude each other"),
-        (["--hold", "--connect-each"], "--hold and --connect-each exclude each other"),
-        (["--hold", "--metrics", "nonsense"], "--metrics nonsense: not an address"),
-        (["-d", "1s"], "--duration needs --hold"),
-        (["--metrics", ":0"], "--metrics needs --hold"),
+        (["hold", "-c", "100001"], "--connections 100001: out of range, from 1 to 100000"),
+        (["hold", "--spin"], "option --spin does not apply to hold (see 'tcpecho hold --help')"),
+        (["hold", "--metrics", "nonsense"], "--metrics nonsense: not an address"),
+        (["ping", "--hold", "-c", "100001"], "--count: --hold has at most 100000 connections"),
+        (["ping", "--hold", "--spin"], "--hold and --spin exclude each other"),
+        (["ping", "--hold", "--connect-each"], "--hold and --connect-each exclude each other"),
+        (["ping", "--hold", "--metrics", "nonsense"], "--metrics nonsense: not an address"),
+        (["ping", "-d", "1s"], "--duration needs --hold"),
+        (["ping", "--metrics", ":0"], "--metrics needs --hold"),
     ],
 )
 def test_bad_words_are_named(program, words, sentence):
-    done = subprocess.run([program, "ping", *words], capture_output=True, text=True, timeout=TIMEOUT)
+    done = subprocess.run([program, *words], capture_output=True, text=True, timeout=TIMEOUT)
     assert (done.returncode, done.stdout) == (2, "")
     assert sentence in done.stderr
 
@@ -618,8 +621,51 @@ def test_bad_words_are_named(program, words, sentence):
 def test_output_that_is_not_read_is_status_4(server, program):
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            [program, "ping", "--hold", "-d", "100ms", *server_words(server)],
+            [program, "hold", "-d", "100ms", *server_words(server)],
             stdout=full, stderr=subprocess.PIPE, text=True, timeout=TIMEOUT, check=False,
         )  # fmt: skip
     assert done.returncode == 4
     assert "cannot write" in done.stderr
+
+
+# ---- the alias `ping --hold` ----
+
+
+def document(program, *words, **env):
+    """Returns the JSON document of a run, without what differs from run to run."""
+    done = subprocess.run(
+        [program, *map(str, words), "--json"], env={**os.environ, **env}, capture_output=True, text=True, timeout=TIMEOUT
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return json.loads(done.stdout)
+
+
+def test_ping_hold_is_the_same_command(server, program):
+    words = ["-c", 3, "-i", "50ms", "-s", 100, "-W", "9s", "-d", "300ms", "--seed", 7, *server_words(server)]
+    found = [document(program, *command, *words) for command in (["hold"], ["ping", "--hold"])]
+    assert found[0].keys() == found[1].keys()
+    for name in ("command", "mode", "target", "connections", "size", "seed", "interval", "seconds_wanted", "opened"):
+        assert found[0][name] == found[1][name], name
+
+
+def test_ping_hold_ends_at_the_deadline(server, program):
+    assert document(program, "ping", "--hold", "-w", "200ms", *server_words(server))["seconds_wanted"] == 0.2
+
+
+def test_options_of_hold_come_from_the_environment(server, program):
+    env = {"TCPECHO_HOLD_CONNECTIONS": "2", "TCPECHO_HOLD_DURATION": "200ms", "TCPECHO_PING_SIZE": "5"}
+    found = document(program, "hold", *server_words(server), **env)
+    assert (found["connections"], found["seconds_wanted"], found["size"]) == (2, 0.2, 64)
+
+
+def test_the_alias_reads_the_variables_of_ping_before_those_of_hold(server, program):
+    env = {
+        "TCPECHO_PING_HOLD": "1",
+        "TCPECHO_PING_COUNT": "3",
+        "TCPECHO_PING_SEED": "5",
+        "TCPECHO_HOLD_SEED": "6",
+        "TCPECHO_HOLD_SIZE": "7",
+        "TCPECHO_HOLD_DURATION": "200ms",
+    }
+    found = document(program, "ping", "-c", 2, *server_words(server), **env)
+    assert [found[name] for name in ("mode", "connections", "seed", "size")] == ["hold", 2, 5, 7]

@@ -597,12 +597,12 @@ def test_the_log_does_not_go_where_the_result_goes(server, program, tmp_path):
             words = [program, "bench", *SHORT, "--json", "--hlog", name, *server_words(server)]
             done = subprocess.run(list(map(str, words)), stdout=out, stderr=subprocess.PIPE, text=True, timeout=TIMEOUT)
         assert (done.returncode, path.read_bytes()) == (2, b"")
-        assert re.fullmatch(r"tcpecho: --hlog \S+ is standard output, where the result goes \(.*\)\n", done.stderr)
+        assert re.fullmatch(r"tcpecho: --hlog \S+: standard output is used for the result \(.*\)\n", done.stderr)
 
 
 def test_several_messages_at_a_time_need_a_connection_that_stays(bench):
     run = bench(*SHORT, "--churn", "-p", 2, "127.0.0.1", 9)
-    assert (run.status, run.error) == (2, "tcpecho: --depth does not apply to --churn: each connection has one message\n")
+    assert (run.status, run.error) == (2, "tcpecho: option --depth does not apply to --churn: each connection has one message\n")
 
 
 def test_threads_without_a_connection_are_not_started_which_is_reported(server, bench):
@@ -626,9 +626,9 @@ def test_the_text_agrees_with_the_json(serve, bench):
     [
         (["-c", "0"], "--connections 0: out of range, from 1 to 1000000"),
         (["-s", "0"], "--size 0: out of range"),
-        (["-d", "off"], "--duration: nothing can be measured in no time"),
+        (["-d", "off"], "--duration: must be longer than 0"),
         (["-r", "0"], "--rate 0: out of range, from 1 to 1000000000"),
-        (["-r", "10/s"], "--rate 10/s: not a number with k, M or G"),
+        (["-r", "10/s"], "--rate 10/s: not a rate per second (write 500, 10k or 1M)"),
         (["--hlog", ""], "--hlog '': must not be empty"),
         (["--source", "127.0.0.1", "unix:/run/echo"], "--source does not apply to a unix socket"),
     ],

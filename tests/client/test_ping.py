@@ -310,11 +310,11 @@ def test_a_server_that_goes_away_is_named_each_time(serve, start):
     [
         (["-s", "0"], "--size 0: out of range, from 1 to 16777216"),
         (["-s", "17M"], "--size 17M: out of range, from 1 to 16777216"),
-        (["-s", "many"], "--size many: not a number"),
+        (["-s", "many"], "--size many: not a size (write 64, 4k or 1M)"),
         (["-c", "0"], "--count 0: out of range"),
-        (["-i", "soon"], "--interval soon: not a number"),
-        (["a", "1", "b"], "b: one HOST and one PORT are enough"),
-        (["9877"], "9877: a port needs a host (write `tcpecho ping localhost 9877`)"),
+        (["-i", "soon"], "--interval soon: not a time (write 250ms, 10s, 2m or off)"),
+        (["a", "1", "b"], "b: too many operands (write HOST [PORT])"),
+        (["9877"], "9877: a port needs a host (write 'tcpecho ping localhost 9877')"),
     ],
 )
 def test_bad_words_are_named(ping, words, sentence):

@@ -78,7 +78,7 @@ FILES = {
     # fields
     "newer": (changed(format=2), "it is of a newer tcpecho (format 2; this one reads up to 1)"),
     "format -1": (changed(format=-1), '"format" is not a whole number'),
-    "hold": (changed(mode="hold"), "it is of ping --hold"),
+    "hold": (changed(mode="hold"), "it is of hold"),
     "another mode": (changed(mode="ajar"), '"mode" is neither closed nor open'),
     "mode 7": (changed(mode=7), '"mode" is not a text'),
     "negative": (changed(sent=-1), '"sent" is not a whole number from 0 on'),

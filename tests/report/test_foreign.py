@@ -355,4 +355,4 @@ def test_they_are_neither_merged_nor_taken_for_results_of_tcpecho(refusal, tmp_p
     write(tmp_path / "fortio.json", FORTIO)
     for name in ("a.hlog", "wrk2.txt", "fortio.json"):
         assert f"{name} cannot be added: it" in refusal("merge", ours, tmp_path / name)
-        assert "only what tcpecho measured" in refusal("show", "--json", tmp_path / name)
+        assert "option --json shows only results of tcpecho" in refusal("show", "--json", tmp_path / name)

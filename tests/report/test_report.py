@@ -276,7 +276,7 @@ def test_a_sum_or_a_page_may_go_to_standard_output(report, tmp_path, words):
 
 def test_several_are_not_one_document(refusal, tmp_path):
     paths = [write(tmp_path / name, result([1000])) for name in "ab"]
-    assert "--json is of one file" in refusal("show", "--json", *paths)
+    assert "option --json takes one file, " in refusal("show", "--json", *paths)
 
 
 # ---- diff ----
@@ -294,7 +294,7 @@ def test_a_difference_is_reported(report, tmp_path):
     assert (status, error) == (0, "")
     assert row(output, "max")[1:] == ["100.0", "us", "150.0", "us", "+50.0", "%"]
     assert row(output, "rate")[1:] == ["1000.0/s", "500.0/s", "-50.0", "%"]
-    assert "old: old.json\nnew: new.json\nthey differ in connections: 4, 8\n" in output
+    assert "old: old.json\nnew: new.json\ndifferent connections: 4 old, 8 new\n" in output
     assert "the noise" in output
 
 
@@ -426,12 +426,62 @@ def test_files_of_one_side_are_of_one_kind(refusal, tmp_path):
     assert "are the same run" in refusal("diff", new, new, "vs", paths[0])
 
 
+def test_a_comparison_as_json_has_the_figures_of_the_text(report, tmp_path):
+    old = [write(tmp_path / f"old{i}", result([100_000 + 1000 * i] * 10, seed=i + 1)) for i in range(2)]
+    new = [write(tmp_path / f"new{i}", result([200_000 + 1000 * i] * 10, seed=i + 3, size=64)) for i in range(2)]
+    limits = ["--fail-if", "p50>+10%,failures>0,service.p99<1ms"]
+    status, output, error = report("diff", "--json", *limits, *old, "vs", *new)
+    found = json.loads(output)
+    assert status == 1 and error.startswith("tcpecho: p50>+10%: p50 is ")
+    assert [[side["file"] for side in found[name]] for name in ("old", "new")] == [["old0", "old1"], ["new0", "new1"]]
+    figures = {figure["metric"]: figure for figure in found["figures"]}
+    assert set(figures) == {line.split()[0] for line in report("diff", *old, "vs", *new)[1].splitlines() if "%" in line}
+    assert figures["max"]["unit"] == "us" and figures["max"]["beyond_noise"] is True
+    assert figures["max"]["new"] / figures["max"]["old"] == pytest.approx(1.99, rel=0.01)
+    assert figures["max"]["change_percent"] == pytest.approx(99, rel=0.01)
+    assert figures["failures"] == {"metric": "failures", "unit": None, "old": 0, "new": 0, "change_percent": None, "beyond_noise": False}
+    assert [limit["verdict"] for limit in found["limits"]] == ["exceeded", "kept", "exceeded"]
+    assert found["limits"][0]["sentence"] == error.splitlines()[0].removeprefix("tcpecho: ")
+
+
+def test_a_comparison_as_json_names_what_differs(report, tmp_path):
+    old, new = write(tmp_path / "old", result([1000])), write(tmp_path / "new", result([1000], seed=2, connections=9))
+    found = json.loads(report("diff", "--json", old, new)[1])
+    assert {"name": "connections", "old": "4", "new": "9"} in found["differences"]
+    assert found["limits"] == [] and found["figures"][0]["beyond_noise"] is None
+
+
 # ---- the command line ----
 
 
+def test_json_is_accepted_where_the_output_is_json(report, tmp_path):
+    paths = [write(tmp_path / str(i), result([1000], seed=i + 1)) for i in range(2)]
+    assert report("merge", "--json", *paths) == report("merge", *paths)
+
+
+def test_options_may_come_before_the_command(report, tmp_path):
+    path = write(tmp_path / "run", result([1000]))
+    for words in (["--json", "show", path], ["--unit", "us", "show", "--json", path], ["--unit=us", "--json", "show", path]):
+        assert report(*words) == report("show", "--json", path)
+
+
+@pytest.mark.parametrize("name", ["show", "merge", "diff", "html"])
+def test_each_command_explains_itself_alone(program, name):
+    outputs = [
+        subprocess.run([program, *words], capture_output=True, text=True, check=True, timeout=TIMEOUT).stdout
+        for words in (["report", name, "--help"], ["report", "--help", name], ["help", "report", name])
+    ]
+    assert outputs[0] == outputs[1] == outputs[2] and outputs[0].startswith(f"usage: tcpecho report {name} ")
+    assert ("--fail-if" in outputs[0].split("options:")[1].split("exit status:")[0]) == (name == "diff")
+
+
 COMMAND_LINES = {
-    (): "report what?",
-    ("nonsense", "x"): "report nonsense: there is no such report",
+    (): "report needs a command (see 'tcpecho report --help')",
+    ("--",): "report needs a command",
+    ("--bogus",): "unknown option --bogus (see 'tcpecho report --help')",
+    ("nonsense", "x"): "no command report nonsense (see 'tcpecho report --help')",
+    ("nonsense", "show", "x"): "no command report nonsense",
+    ("", "x"): "no command report ''",
     ("show",): "show needs a FILE",
     ("merge",): "merge needs a FILE",
     ("diff",): "diff needs a FILE",
@@ -440,10 +490,13 @@ COMMAND_LINES = {
     ("diff", "vs", "b", "c"): "OLD NEW, or OLD... vs NEW...",
     ("diff", "a", "b", "vs"): "OLD NEW, or OLD... vs NEW...",
     ("diff", "a", "vs", "b", "vs", "c"): "OLD NEW, or OLD... vs NEW...",
-    ("show", "--fail-if", "p99>1ms", "a"): "--fail-if",
-    ("diff", "--json", "a", "b"): "--json",
-    ("merge", "--json", "a"): "--json",
-    ("show", "-o", "x", "a"): "--output",
+    ("show", "--fail-if", "p99>1ms", "a"): "option --fail-if does not apply to show (see 'tcpecho report show --help')",
+    ("html", "--json", "a"): "option --json does not apply to html (see 'tcpecho report html --help')",
+    ("diff", "--output=x", "a"): "option --output=x does not apply to diff",
+    ("show", "-o", "x", "a"): "unknown option -o (see 'tcpecho report show --help')",
+    ("merge", "--bogus", "a"): "unknown option --bogus (see 'tcpecho report merge --help')",
+    ("show", ""): "'': no such file or directory",
+    ("html", "a"): "html needs an output file (write -o FILE, or -o - for standard output)",
     ("show", "--unit", "h", "a"): "not one of: ms, us, ns, s",
     ("show", "-", "-"): "only once",
     ("show", "/no/such/file"): "/no/such/file: no such file or directory",

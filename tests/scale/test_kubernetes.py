@@ -265,7 +265,7 @@ def test_of_a_job_that_failed_every_result_counts_and_a_pod_without_one_is_named
             done = subprocess.run([program, "bench", *words], stdout=log, stderr=log, timeout=TIMEOUT, check=False)
         assert done.returncode == status
     error = collect(tmp_path, program, logs, results, "FailureTarget Failed", status=1)
-    assert error == "pod/late has no result: tcpecho: --start-at @1: is over, by this machine's clock\n"
+    assert error == "pod/late has no result: tcpecho: --start-at @1: is in the past, by this machine's clock\n"
     single = [json.loads((results / f"{name}.json").read_text()) for name in ("well", "slow")]
     whole = json.loads((results / "merged.json").read_text())
     assert whole["merged"] == 2 and whole["echoes"] == sum(one["echoes"] for one in single) > 0

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `tcpecho ping --hold`: long-lived connections, kept open through any proxy, NAT or firewall on
+ * `tcpecho hold`: long-lived connections, kept open through any proxy, NAT or firewall on
  * the path, each with a periodic heartbeat. It reports what ends them.
  */
 #ifndef CLIENT_HOLD_HOLD_LOOP_H

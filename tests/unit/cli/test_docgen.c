@@ -48,8 +48,6 @@ TEST(operands_in_the_synopsis)
 	assert_operands("[HOST [PORT]]", ".Op Ar HOST Op Ar PORT\n");
 	assert_operands("[ADDRESS]...", ".Op Ar ADDRESS ...\n");
 	assert_operands("[COMMAND]", ".Op Ar COMMAND\n");
-	assert_operands("show|merge FILE...", ".Cm show | merge\n.Ar FILE ...\n");
-	assert_operands("show|merge", ".Cm show | merge\n.Ar FILE ...\n");
 }
 
 int main(void)

@@ -31,17 +31,31 @@ static void print_command(const struct command *command)
 	fclose(out);
 }
 
-/* Returns the line that contains a text, or NULL. */
+/* Minimum indentation of a line that continues another one. */
+#define CONTINUED 9
+
+/*
+ * Returns the line that contains a text, with the lines that continue it in the column of
+ * explanations; NULL if there is none.
+ */
 static const char *line_with(const char *text)
 {
-	static char line[512];
+	static char line[1024];
 	const char *found = strstr(printed, text);
 	if (found == NULL)
 		return NULL;
 	while (found > printed && found[-1] != '\n')
 		found--;
-	snprintf(line, sizeof(line), "%.*s", (int)strcspn(found, "\n"), found);
-	return line;
+	size_t n = 0;
+	do {
+		size_t length = strcspn(found, "\n");
+		assert_true(n + length < sizeof(line));
+		n += (size_t)snprintf(line + n, sizeof(line) - n, "%.*s", (int)length, found);
+		found += length + (found[length] == '\n');
+		if (strspn(found, " ") < CONTINUED)
+			return line;
+		found += strspn(found, " ") - 1; /* one space between the words */
+	} while (true);
 }
 
 static void assert_in_line(const char *line, const char *text)
@@ -54,19 +68,20 @@ static void assert_in_line(const char *line, const char *text)
 
 static void assert_row_is_shown(const struct option_row *row)
 {
-	char text[128];
-	snprintf(text, sizeof(text), "--%s%s%s ", row->name, row->value_name != NULL ? " " : "",
+	char text[128], letter[] = "   ";
+	if (row->letter != 0) {
+		letter[0] = row->letter;
+		letter[1] = ',';
+	}
+	snprintf(text, sizeof(text), "  %c%s--%s%s%s ", row->letter != 0 ? '-' : ' ', letter,
+		 row->name, row->value_name != NULL ? " " : "",
 		 row->value_name != NULL ? row->value_name : "");
 	const char *line = line_with(text);
 	if (line == NULL)
 		fail_msg("--%s is not shown", row->name);
 	assert_in_line(line, row->help);
-	if (row->letter != 0) {
-		snprintf(text, sizeof(text), "  -%c, --%s", row->letter, row->name);
-		assert_in_line(line, text);
-	}
-	if (row->preset != NULL) {
-		snprintf(text, sizeof(text), "(default: %s)", row->preset);
+	if (option_default(row) != NULL) {
+		snprintf(text, sizeof(text), "(default: %s)", option_default(row));
 		assert_in_line(line, text);
 	}
 	for (size_t i = 0; row->kind == OPTION_CHOICE && row->choice(i) != NULL; i++)
@@ -101,7 +116,8 @@ TEST(usage_is_the_first_line)
 {
 	for (const struct command *const *at = commands; *at != NULL; at++) {
 		char usage[128];
-		snprintf(usage, sizeof(usage), "usage: tcpecho %s%s %s\n\n", (*at)->name,
+		snprintf(usage, sizeof(usage), "usage: tcpecho %s%s %s\n\n",
+			 command_full_name(*at, ' ').text,
 			 (*at)->n_options > 0 ? " [OPTION]..." : "", (*at)->operands);
 		print_command(*at);
 		assert_memory_equal(printed, usage, strlen(usage));
@@ -116,9 +132,9 @@ TEST(every_exit_status_is_explained)
 		assert_int_equal(rows->status, STATUS_OK);
 		for (; rows->sentence != NULL; rows++) {
 			char line[256];
-			snprintf(line, sizeof(line), "\n  %d      %s\n", (int)rows->status,
-				 rows->sentence);
-			assert_in_line(printed, line);
+			snprintf(line, sizeof(line), "\n  %d      ", (int)rows->status);
+			assert_non_null(strstr(printed, line));
+			assert_in_line(line_with(line + 1), rows->sentence);
 		}
 		assert_in_line(printed, "\n  128+N  ended by signal N\n");
 	}
@@ -135,11 +151,41 @@ TEST(the_environment_has_an_example_where_there_are_options)
 	}
 }
 
+TEST(no_line_is_wider_than_a_terminal)
+{
+	for (const struct command *const *at = commands; *at != NULL; at++) {
+		print_command(*at);
+		for (const char *line = printed; line != NULL; line = strchr(line, '\n')) {
+			line += *line == '\n';
+			if (strcspn(line, "\n") > 80)
+				fail_msg("%.*s", (int)strcspn(line, "\n"), line);
+		}
+	}
+}
+
+TEST(a_command_with_subcommands_lists_them)
+{
+	const struct command *report = command_find(NULL, "report");
+	print_command(report);
+	const struct command *command;
+	for (size_t i = 0; (command = command_sub(report, i)) != NULL; i++) {
+		char line[256];
+		snprintf(line, sizeof(line), "\n  %-10s %s\n", command->name, command->summary);
+		assert_in_line(printed, line);
+	}
+}
+
 TEST(explanations_are_wrapped_and_lose_no_word)
 {
 	for (const struct command *const *at = commands; *at != NULL; at++) {
 		print_command(*at);
-		const char *end = strstr(printed, "\noptions:\n");
+		const struct option_group *group = (*at)->groups;
+		char heading[128];
+		snprintf(heading, sizeof(heading), "\n%s:\n",
+			 command_sub(*at, 0) != NULL ? "commands"
+			 : group != NULL             ? group->heading
+						     : "options");
+		const char *end = strstr(printed, heading);
 		assert_non_null(end);
 		/* The output without its line ends. */
 		char flat[8192] = "";
@@ -166,7 +212,7 @@ TEST(the_program_lists_every_command)
 	for (const struct command *const *at = commands; *at != NULL; at++) {
 		char line[256];
 		snprintf(line, sizeof(line), "\n  %-10s %s\n", (*at)->name, (*at)->summary);
-		assert_in_line(printed, line);
+		assert_int_equal(strstr(printed, line) != NULL, (*at)->parent == NULL);
 	}
 }
 
@@ -196,6 +242,8 @@ int main(void)
 		cmocka_unit_test(usage_is_the_first_line),
 		cmocka_unit_test(every_exit_status_is_explained),
 		cmocka_unit_test(the_environment_has_an_example_where_there_are_options),
+		cmocka_unit_test(no_line_is_wider_than_a_terminal),
+		cmocka_unit_test(a_command_with_subcommands_lists_them),
 		cmocka_unit_test(explanations_are_wrapped_and_lose_no_word),
 		cmocka_unit_test(the_program_lists_every_command),
 		cmocka_unit_test(the_version_says_what_is_built_in),

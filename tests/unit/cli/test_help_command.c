@@ -39,8 +39,12 @@ TEST(with_a_command_it_explains_it)
 {
 	for (const struct command *const *at = commands; *at != NULL; at++) {
 		char usage[64];
-		snprintf(usage, sizeof(usage), "usage: tcpecho %s ", (*at)->name);
-		assert_int_equal(help((*at)->name, NULL), STATUS_OK);
+		const struct command *parent = (*at)->parent;
+		snprintf(usage, sizeof(usage), "usage: tcpecho %s ",
+			 command_full_name(*at, ' ').text);
+		assert_int_equal(parent != NULL ? help(parent->name, (*at)->name)
+						: help((*at)->name, NULL),
+				 STATUS_OK);
 		assert_memory_equal(output.text, usage, strlen(usage));
 	}
 }
@@ -49,10 +53,10 @@ TEST(anything_else_is_an_error_that_names_it)
 {
 	assert_int_equal(help("knock", NULL), STATUS_USAGE);
 	assert_string_equal(output.text, "");
-	assert_string_equal(log_of.text, "tcpecho: no command knock (`tcpecho help` lists them)\n");
+	assert_string_equal(log_of.text, "tcpecho: no command knock (see 'tcpecho help')\n");
 	assert_int_equal(help("serve", "talk"), STATUS_USAGE);
 	assert_string_equal(output.text, "");
-	assert_string_equal(log_of.text, "tcpecho: help explains one command at a time\n");
+	assert_string_equal(log_of.text, "tcpecho: talk: help explains one command at a time\n");
 }
 
 int main(void)

@@ -69,7 +69,7 @@ TEST(addresses_have_a_bound)
 	for (size_t i = 0; i < ARRAY_LEN(words); i++)
 		words[i] = word;
 	assert_int_equal(serve(words, ARRAY_LEN(words)), STATUS_USAGE);
-	assert_string_equal(log_of.text, "tcpecho: 65 addresses are too many, 64 at most\n");
+	assert_string_equal(log_of.text, "tcpecho: too many addresses: 65, at most 64\n");
 }
 
 TEST(a_descriptor_for_readiness_must_be_open_for_writing)

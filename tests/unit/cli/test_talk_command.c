@@ -76,20 +76,20 @@ TEST(what_is_wrong_is_named)
 	static const struct {
 		const char *line, *sentence;
 	} rows[] = {
-		{ "a 7 b", "b: one HOST and one PORT are enough" },
+		{ "a 7 b", "b: too many operands (write HOST [PORT])" },
 		{ "-4 -6", "--ipv4 and --ipv6 exclude each other" },
 		{ "a 0", "0: the port must be a number from 1 to 65535" },
 		{ "a 65536", "65536: the port must be a number from 1 to 65535" },
 		{ "a echo", "echo: the port must be a number from 1 to 65535" },
-		{ "a:7 8", "a:7 8: the first has its port already" },
-		{ "[::1]:7 8", "[::1]:7 8: the first has its port already" },
-		{ "unix:@a 8", "unix:@a 8: the first has its port already" },
+		{ "a:7 8", "a:7 8: the address already has a port" },
+		{ "[::1]:7 8", "[::1]:7 8: the address already has a port" },
+		{ "unix:@a 8", "unix:@a 8: the address already has a port" },
 		{ "a:x", "a:x: the port must be a number from 0 to 65535" },
 		{ "unix:", "unix:: not an address of a server (write HOST [PORT], HOST:PORT, "
 			   "[V6]:PORT, unix:/path or unix:@name)" },
 		{ ":7", ":7: not an address of a server (write HOST [PORT], HOST:PORT, "
 			"[V6]:PORT, unix:/path or unix:@name)" },
-		{ "9877", "9877: a port needs a host (write `tcpecho talk localhost 9877`)" },
+		{ "9877", "9877: a port needs a host (write 'tcpecho talk localhost 9877')" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		char line[512];
