@@ -58,7 +58,7 @@ CASES = {
         "connect, echo of 64 B, close; 32 under way", "connect -c 32", ("per_second", "cpu_us", "p50_us", "p99_us")
     ),
     "fair": compare.Case(
-        "100 pings beside a firehose: p99",
+        "100 pings beside a busy connection: p99",
         "fair -c 100",
         ("times_quiet", "p99_us", "quiet_p99_us", "firehose_mib"),
     ),
@@ -186,7 +186,7 @@ def cpu_goals():
         words = f"uring, {titles[case]}: CPU per echo"
         yield Goal(f"{words} at most that of the bare io_uring loop", case, "uring", "cpu_us", 1, "bare-uring")
         yield Goal(f"{words} at most 0.92 x the bare epoll loop", case, "uring", "cpu_us", 0.92, "bare-epoll")
-        yield Goal(f"moonshot: {words} at most 0.85 x the best other", case, "uring", "cpu_us", 0.85, BEST_OTHER)
+        yield Goal(f"ambitious goal: {words} at most 0.85 x the best other", case, "uring", "cpu_us", 0.85, BEST_OTHER)
     yield Goal("uring, 16 x 64 KiB: CPU no worse than the bare epoll loop", "bulk", "uring", "cpu_us", 1, "bare-epoll")
     for case, title in titles.items():
         words = f"epoll, {title}: CPU per echo at most that of the bare epoll loop"
@@ -207,9 +207,9 @@ def goals():
         yield Goal(words, "latency", f"{name} busy", "p50_us", 0.6, BEST_ASLEEP)
     for name in FOR_MANY:
         yield Goal(f"{name}: own memory of an idle connection at most 256 B", "idle", name, "own_bytes", 256)
-        yield Goal(f"moonshot: {name}: 100 B", "idle", name, "own_bytes", 100)
+        yield Goal(f"ambitious goal: {name}: 100 B", "idle", name, "own_bytes", 100)
     for name in ("fork", "prefork", "thread", *FOR_MANY):
-        words = f"{name}: p99 of 100 connections beside a firehose at most 5 x the quiet p99"
+        words = f"{name}: p99 of 100 connections beside a busy connection at most 5 x the quiet p99"
         yield Goal(words, "fair", name, "times_quiet", 5)
 
 

@@ -176,7 +176,7 @@ def promise_of_client(results, evidence):
     good = [one for one in results if not one["error"]]
     late_us = [one["lateness_p99_us"] for one in good]
     said = f"lateness p99 {statistics.median(late_us) / 1000:.1f} ms" if good else results[-1]["error"]
-    words = "client stopped for 200 ms: it says that it was late itself, and that this is no measurement"
+    words = "client stopped for 200 ms: it reports its lateness, and that the run is no measurement"
     return promise(words, [not one["error"] and bool(one["disowned"]) for one in results], evidence, said)
 
 
@@ -199,7 +199,7 @@ def tell_stop(truth, rounds):
     due = statistics.median(due_us(one, seconds) for one in good) / 1000
     promises = [
         promise(
-            "server stopped for 200 ms: response p99 about what arithmetic says (5 %)",
+            "server stopped for 200 ms: response p99 within 5 % of the computed value",
             [not one["error"] and is_about(one, seconds) for one in results],
             evidence,
             "; ".join([f"{ms[RESPONSE]}, due {due:.1f} ms", *errors]),
@@ -207,7 +207,7 @@ def tell_stop(truth, rounds):
     ]
     promises += [
         promise(
-            f"and it is not seen by: {name}",
+            f"and not visible in: {name}",
             [not one["error"] and is_unaware(one, name, seconds) for one in results],
             evidence,
             f"p99 {ms[name]}",

@@ -16,7 +16,7 @@ TITLES = {
     "own_bytes": "own bytes",
     "times_quiet": "p99 / quiet p99",
     "quiet_p99_us": "quiet p99 µs",
-    "firehose_mib": "firehose MiB/s",
+    "firehose_mib": "busy connection MiB/s",
     "per_core": "per second of a core",
     "client_cpu_us": "client's CPU µs each",
     "lateness_p99_us": "lateness p99 µs",

@@ -416,7 +416,7 @@ def beside_hogs(truth, name):
         time.sleep(BEFORE * 3)
         client.send_signal(signal.SIGINT)
         _, found, error = end(client)
-    return of_client("four hogs on the client's core", name, found, error)
+    return of_client("four busy processes on the client's core", name, found, error)
 
 
 def many_threads(truth):
@@ -614,7 +614,7 @@ def tell_trouble(truth, only=None):
     report.progress("")
     true = [run for run in runs if run.is_true()]
     promise = {
-        "promise": "a run in trouble is within 1 % + 50 µs of the record, or says that it is no measurement, and why",
+        "promise": "a disturbed run is within 1 % + 50 µs of the record, or says that it is no measurement, and why",
         "evidence": f"{len(runs)} runs in {len(TROUBLES)} kinds of trouble",
         "result": "reached" if len(true) == len(runs) else f"in {len(true)} of {len(runs)} runs",
     }

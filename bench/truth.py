@@ -226,7 +226,7 @@ def not_counted(rounds):
     crowded = [one["others"] for one in good if one["others"] > OTHERS_MAX]
     disowned = [one for one in good if one["disowned"] and one["others"] <= OTHERS_MAX]
     if crowded:
-        yield f"{len(crowded)} more with others on the machine ({statistics.median(crowded):.0%} of a core)"
+        yield f"{len(crowded)} more with other processes running ({statistics.median(crowded):.0%} of a core)"
     if disowned:
         yield f"{len(disowned)} more that the client says are no measurement"
 
@@ -237,7 +237,7 @@ def promise_of(delays, loop, rounds):
     echoes = [one["echoes"] for one in good]
     said = verdict(sum(map(is_true, good)), len(good) + len(errors)) if good or errors else "not measured"
     return {
-        "promise": f"delays known ({delays.title}), {loop} loop: p50 to p99.9 within 1 % + 50 µs",
+        "promise": f"known delays ({delays.title}), {loop} loop: p50 to p99.9 within 1 % + 50 µs",
         "evidence": f"{delays.connections} connections, {sum(echoes):,} echoes in {len(good)} rounds",
         "result": "; ".join([said, *not_counted(rounds), *errors]),
     }
