@@ -47,7 +47,7 @@ def words_of(error):
 
 @pytest.mark.parametrize("answered", [0, 1, 120, 299])
 def test_a_server_that_ends_early(talk, answered):
-    status, output, error = run(talk, faulty_servers.answer_and_end(answered, 300))
+    status, output, error = run(talk, faulty_servers.answer_and_end(answered, 300, after_fin=True))
     assert (status, output) == (1, DATA[:answered])
     reason = NO_HALF_CLOSE if answered else NO_ECHO_OR_HALF_CLOSE
     assert words_of(error) == f"server ended early: {answered} of 300 bytes came back{reason}"
@@ -55,7 +55,7 @@ def test_a_server_that_ends_early(talk, answered):
 
 @pytest.mark.parametrize("answered", [0, 1, 120, 299])
 def test_a_server_that_resets(talk, answered):
-    status, output, error = run(talk, faulty_servers.answer_and_reset(answered, 300))
+    status, output, error = run(talk, faulty_servers.answer_and_reset(answered, 300, after_fin=True))
     assert (status, output) == (1, DATA[:answered])
     reason = NO_HALF_CLOSE if answered else NO_ECHO_OR_HALF_CLOSE
     assert words_of(error) == f"server reset the connection: {answered} of 300 bytes came back{reason}"
@@ -63,7 +63,7 @@ def test_a_server_that_resets(talk, answered):
 
 def test_a_server_that_resets_after_the_last_byte(talk):
     """All bytes came back, but no FIN: the server may have had more to send."""
-    status, output, error = run(talk, faulty_servers.answer_and_reset(300, 300))
+    status, output, error = run(talk, faulty_servers.answer_and_reset(300, 300, after_fin=True))
     assert (status, output) == (1, DATA)
     assert words_of(error) == "server reset the connection: 300 of 300 bytes came back"
 

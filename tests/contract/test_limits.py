@@ -319,8 +319,16 @@ class ByRlimit:
         self.server = Server(program, directory, ["127.0.0.1:0"], engine=engine, preexec=user.become)
 
     def allow_no_more(self):
-        for pid in self.server.lasting_processes():
-            self.user.set_process_limit(pid, self.user.task_count())
+        """A process that is about to end may have been counted: the limit is set until it fits."""
+
+        def fits():
+            count = self.user.task_count()
+            for pid in self.server.lasting_processes():
+                self.user.set_process_limit(pid, count)
+            time.sleep(0.05)
+            return self.user.task_count() == count
+
+        wait_until(fits, "a number of processes that stays")
 
     def allow_any(self):
         for pid in self.server.lasting_processes():

@@ -61,7 +61,12 @@ class Conversation:
 
     def is_acknowledged(self, fin):
         """Returns whether a FIN was acknowledged."""
-        return any(packet.source != fin.source and packet.ack == (fin.end + 1) % 2**32 for packet in self.packets)
+        return self.acknowledgement(fin) is not None
+
+    def acknowledgement(self, fin):
+        """Returns the first packet that acknowledges a FIN, or None."""
+        expected = (fin.end + 1) % 2**32
+        return next((packet for packet in self.packets if packet.source != fin.source and packet.ack == expected), None)
 
     def comes_first(self, packet, other):
         return self.packets.index(packet) < self.packets.index(other)
@@ -75,9 +80,13 @@ def assert_handshake(talked):
 
 
 def assert_no_reset_and_both_fins_acknowledged(talked):
-    assert not [packet for packet in talked.packets if "R" in packet.flags]
+    """Behind the last ACK, the connection is over: a segment that is sent again then meets no socket (RFC 9293,
+    3.10.7.1)."""
     assert talked.is_acknowledged(talked.client_fin)
     assert talked.is_acknowledged(talked.server_fin)
+    resets = [packet for packet in talked.packets if "R" in packet.flags]
+    ends = [talked.acknowledgement(fin) for fin in (talked.client_fin, talked.server_fin)]
+    assert not [packet for packet in resets if not all(talked.comes_first(end, packet) for end in ends)]
 
 
 def assert_normal_termination(talked, size):

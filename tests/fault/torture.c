@@ -438,14 +438,17 @@ int __wrap_connect(int fd, const struct sockaddr *addr, socklen_t size)
 	return -1;
 }
 
-/* With ENOTCONN the real shutdown takes place too, so that the client does not wait for our FIN. */
+/*
+ * With ENOTCONN the real shutdown takes place too, so that the client does not wait for our FIN. Not
+ * of a listening socket (SHUT_RD): after a real one, poll(2) always reports a connection.
+ */
 int __real_shutdown(int fd, int how);
 int __wrap_shutdown(int fd, int how);
 int __wrap_shutdown(int fd, int how)
 {
 	int error = error_for("shutdown", how);
 	int rc = 0;
-	if (error == 0 || error == ENOTCONN)
+	if (error == 0 || (error == ENOTCONN && how == SHUT_WR))
 		rc = __real_shutdown(fd, how);
 	if (error == 0)
 		return rc;

@@ -150,21 +150,25 @@ def speak_first(greeting):
     return treat
 
 
-def answer_and_end(answered, of):
-    """Receives `of` bytes, returns the first `answered` of them, then sends its FIN."""
+def answer_and_end(answered, of, after_fin=False):
+    """Receives `of` bytes, returns the first `answered` of them, then sends its FIN: after the client's, or at once."""
 
     def treat(sock):
         sock.sendall(recv_exactly(sock, of)[:answered])
+        if after_fin:
+            recv_all(sock)
         finish(sock)
 
     return treat
 
 
-def answer_and_reset(answered, of):
-    """Receives `of` bytes, returns the first `answered` of them, then resets."""
+def answer_and_reset(answered, of, after_fin=False):
+    """Receives `of` bytes, returns the first `answered` of them, then resets: after the client's FIN, or at once."""
 
     def treat(sock):
         sock.sendall(recv_exactly(sock, of)[:answered])
+        if after_fin:
+            recv_all(sock)
         reset(sock)
 
     return treat

@@ -734,7 +734,7 @@ TEST(a_child_does_not_write_what_its_parent_holds)
 /* In a child: standard error is non-blocking. All lines are whole, or counted, when it is read. */
 static void log_without_waiting(int reader, int writer, bool is_socket)
 {
-	enum { N = 5000 };
+	enum { N = 20000 }; /* more than a terminal or a socket takes in */
 	struct stuck ends = { .reader = reader };
 	char text[64];
 	int n_lines = 0, n_dropped = 0;
@@ -746,7 +746,7 @@ static void log_without_waiting(int reader, int writer, bool is_socket)
 	log_unblock(is_socket);
 	alarm(UNIT_TIMEOUT_S);
 	for (int i = 0; i < N; i++)
-		log_notice("line %04d", i);
+		log_notice("line %05d", i);
 	UNIT_CHILD_MUST(log_is_behind());
 	static char all[N * 16];
 	do {
@@ -755,7 +755,7 @@ static void log_without_waiting(int reader, int writer, bool is_socket)
 		log_catch_up();
 	} while (n_read > 0 || log_is_behind());
 	for (char *line = strtok(all, "\r\n"); line != NULL; line = strtok(NULL, "\r\n")) {
-		snprintf(text, sizeof(text), "line %04d", n_lines);
+		snprintf(text, sizeof(text), "line %05d", n_lines);
 		bool is_count = sscanf(line, "dropped lines=%d", &n_dropped) == 1;
 		UNIT_CHILD_MUST(is_count || strcmp(line, text) == 0);
 		n_lines += is_count ? n_dropped : 1;
