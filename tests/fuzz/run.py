@@ -30,7 +30,7 @@ TARGETS = {
     "log": (128, "a log record is one line of valid JSON, and parses to what was written"),
     "escape": (64, "output has no control byte, however the stream is split, and no byte is lost"),
     "map": (128, "the hash map behaves like an array of pairs"),
-    "environment": (640, "an environment variable has the effect of its option; the command line overrides it"),
+    "environment": (640, "an environment variable acts like the option of the same name; the command line overrides it"),
     "option": (640, "an accepted command line parses to the same options when written out; an error is one line"),
     "echo": (192, "the rules of the simulation, for 64 bytes and a buffer of 16"),
     "addr": (320, "an address that was parsed, or is from the kernel, is printed and parses to itself"),
