@@ -108,7 +108,7 @@ def test_descriptors_that_are_inherited_are_counted(serve, engine, crowd):
     fds = [os.open("/dev/null", os.O_RDONLY) for _ in range(30)]
     try:
         limit = max(fds) + 30  # it has the same numbers as this process
-        server = serve(*ONE_HOLDER[engine], "127.0.0.1:0", preexec=few_descriptors(limit), pass_fds=fds)
+        server = serve(*ONE_HOLDER.get(engine, []), "127.0.0.1:0", preexec=few_descriptors(limit), pass_fds=fds)
     finally:
         for fd in fds:
             os.close(fd)
@@ -117,7 +117,7 @@ def test_descriptors_that_are_inherited_are_counted(serve, engine, crowd):
 
 @pytest.mark.parametrize("count", range(8, 34, 2))
 def test_with_very_few_descriptors_it_serves_what_it_announces_or_does_not_start(start, engine, crowd, count):
-    server = start(*ONE_HOLDER[engine], "127.0.0.1:0", preexec=few_descriptors(count))
+    server = start(*ONE_HOLDER.get(engine, []), "127.0.0.1:0", preexec=few_descriptors(count))
     if server.starts():
         assert_as_announced(server, crowd)
     else:
@@ -125,7 +125,7 @@ def test_with_very_few_descriptors_it_serves_what_it_announces_or_does_not_start
 
 
 def test_clients_that_wait_for_their_source_leave_descriptors_to_the_others(serve, engine, crowd):
-    server = serve(*ONE_HOLDER[engine], "--max-per-source", "1", "127.0.0.1:0", preexec=few_descriptors(64))
+    server = serve(*ONE_HOLDER.get(engine, []), "--max-per-source", "1", "127.0.0.1:0", preexec=few_descriptors(64))
     with contextlib.ExitStack() as stack:
         for _ in range(64):  # one of them is served, some wait, the others are turned away
             stack.enter_context(server.connect()).sendall(b"x")
