@@ -97,6 +97,7 @@ class Drain:
         self.random = random.Random(seed)
         self.outcomes, self.faults = collections.Counter(), []
         self.is_asked, self.is_over, self.lock = threading.Event(), threading.Event(), threading.Lock()
+        self.is_connected = threading.Event()  # a client has connected, besides those that stay
 
     # ---- the server ----
 
@@ -194,6 +195,7 @@ class Drain:
                 self.note("not connected")
                 continue
             failed = 0
+            self.is_connected.set()
             pieces = [bytes(chance.randrange(1, 2000)) for _ in range(chance.randrange(4))]
             with sock:
                 self.converse(sock, pieces, chance.choice([0, 0, 0, 0.005]))
@@ -249,6 +251,7 @@ class Drain:
                 threads += [threading.Thread(target=self.stay, args=[sock]) for sock in holding]
                 for thread in threads:
                     thread.start()
+                self.is_connected.wait(TIMEOUT)  # on a busy machine threads may start late
                 time.sleep(self.random.random() * BEFORE_TERM)
                 self.ask_to_end()
                 if self.kind.trouble == "kill":

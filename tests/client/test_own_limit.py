@@ -27,8 +27,9 @@ def start(program):
 @pytest.mark.parametrize("words", MODES.values(), ids=MODES)
 def test_a_client_that_was_stopped_reports_it_and_no_failure(serve, start, words, strict):
     server = serve("127.0.0.1:0", engine="epoll")
-    # It is stopped for longer than its timeout, and the timeout is longer than a server on a busy machine takes.
-    client = start("--warmup", "0s", "-c", 4, "-d", "5s", "-W", "1s", *words, *strict, *server_words(server))
+    # It is stopped for longer than its timeout, and the timeout is longer than a server on a busy machine takes. The
+    # run must not end during the last stop: messages would be due that it cannot send any more.
+    client = start("--warmup", "0s", "-c", 4, "-d", "6s", "-W", "1s", *words, *strict, *server_words(server))
     wait_until(lambda: server.totals()["in"] > 0, "the load")
     for _ in range(3):
         time.sleep(0.1)

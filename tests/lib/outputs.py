@@ -5,12 +5,20 @@ import fcntl
 import os
 import re
 import socket
+import struct
+import termios
 import time
 
 from terminal import Terminal
 
 PIPE_SIZE = 1 << 12
 F_SETPIPE_SZ = 1031
+
+# Bytes that the kernel keeps for the reader of a terminal, besides those on their way (N_TTY_BUF_SIZE - 1).
+TERMINAL_SIZE = 4095
+
+# Maximum seconds until a terminal is full.
+FILL_SECONDS = 30
 
 
 class PipeOutput:
@@ -33,6 +41,10 @@ class PipeOutput:
             if error.errno not in (errno.EAGAIN, errno.EIO):
                 raise
         return data
+
+    def is_moving(self):
+        """Returns whether the kernel still moves written bytes on, which makes room again."""
+        return False
 
     def hand_over(self):
         """Closes our copy of the program's end."""
@@ -82,6 +94,10 @@ class TerminalOutput(PipeOutput):
         self.terminal = Terminal(cooked)
         self.reader, self.writer = self.terminal.master, self.terminal.slave
 
+    def is_moving(self):
+        (count,) = struct.unpack("i", fcntl.ioctl(self.reader, termios.FIONREAD, bytes(4)))
+        return count < TERMINAL_SIZE
+
     def hand_over(self):
         self.terminal.hand_over()
 
@@ -108,6 +124,9 @@ class StoppedTerminalOutput(TerminalOutput):
         super().__init__()
         self.terminal.type(b"\x13")
 
+    def is_moving(self):
+        return False
+
     def read(self):
         self.terminal.type(b"\x11")
         return super().read()
@@ -126,10 +145,10 @@ def lines_and_dropped(text):
 
 
 def fill(output):
-    """Fills it completely. A terminal moves bytes on by itself for a moment, which makes room again."""
+    """Fills it completely. The kernel moves the bytes of a terminal on for a moment, longer on a busy machine."""
     os.set_blocking(output.writer, False)
-    refusals = 0
-    while refusals < 5:
+    refusals, limit = 0, time.monotonic() + FILL_SECONDS
+    while refusals < 5 or (output.is_moving() and time.monotonic() < limit):
         try:
             os.write(output.writer, b"x")
             refusals = 0
