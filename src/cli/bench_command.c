@@ -264,8 +264,10 @@ MUST_USE static enum exit_status write_summary(const struct arguments *arguments
 	int rc = output_begin_report(output, &out);
 	if (rc == 0 && arguments->values[JSON])
 		rc = run_write_json(out, run);
-	else if (rc == 0)
+	else if (rc == 0) {
 		summary_write_table(out, run);
+		summary_write_verdict(out, run);
+	}
 	return output_end_report(output, rc);
 }
 

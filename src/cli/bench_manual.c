@@ -57,14 +57,14 @@ static const char *const json[] = {
 	"warmup_seconds, rate_wanted (the value of --rate, or null): the parameters of the run.",
 	COMMON_JSON_COUNTS,
 	"response_us, service_us, lateness_us (schedule lag), connect_us: min, mean, p50, p90, "
-	"p99, p99.9, p99.99 and max in microseconds, or null if there is none.",
+	"p99, p99.9, p99.99 and max in microseconds, or null if empty.",
 	"start_wanted: the time of --start-at in UTC, or null. start_late_us: how late the run "
 	"began. clock: whether this machine's clock is synchronised, and max_error_us, its maximum "
 	"error as estimated by the kernel (adjtimex(2)), or null.",
 	COMMON_JSON_KERNEL,
-	"client_cpu_share: share of a core that all threads used together. client_spin_share: the "
-	"part of it spent on polling until messages were due. client_bound: why the client was the "
-	"limit, or null.",
+	"client_cpu_share: share of a core that all threads used together. client_spin_share: "
+	"share of a core spent on polling until messages were due. client_bound: why the client "
+	"was the limit, or null.",
 	"histogram, service_histogram, lateness_histogram, connect_histogram: every count of these "
 	"times, in the compressed text of HdrHistogram, or null.",
 	COMMON_JSON_SERIES,

@@ -136,7 +136,7 @@ struct command_name command_full_name(const struct command *command, char separa
 /* Returns the i-th subcommand; NULL after the last. */
 const struct command *command_sub(const struct command *parent, size_t i);
 
-/* Returns the default of an option in words, or NULL if there is none to show. */
+/* Returns the default of an option in words, or NULL. */
 static inline const char *option_default(const struct option_row *row)
 {
 	return row->default_words != NULL ? row->default_words : row->preset;

@@ -32,7 +32,7 @@ MUST_USE static enum exit_status run_command(const struct command *command, int 
 
 /*
  * Moves the subcommand's name to argv[1] and returns the subcommand. Options may come before it, so
- * that a word after an option may be its value. Returns NULL if there is none: *ret_word is then
+ * that a word after an option may be its value. If it finds none, it returns NULL, and *ret_word is
  * the first word that is no option, or NULL.
  */
 static const struct command *take_subcommand(const struct command *parent, int argc, char **argv,

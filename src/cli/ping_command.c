@@ -183,8 +183,10 @@ MUST_USE static enum exit_status ping_report_run(const struct arguments *argumen
 	int rc = output_begin_report(output, &out);
 	if (rc == 0 && arguments->values[JSON])
 		rc = run_write_json(out, run);
-	else if (rc == 0)
+	else if (rc == 0) {
 		summary_write_text(out, run);
+		summary_write_verdict(out, run);
+	}
 	return output_end_report(output, rc);
 }
 
@@ -357,7 +359,7 @@ static const char *const json[] = {
 	"tcpecho-bench(1).",
 	COMMON_JSON_COUNTS,
 	"response_us (round trips), connect_us: min, mean, p50, p90, p99, p99.9, p99.99 and max in "
-	"microseconds, or null if there is none. service_us, lateness_us: null, because only bench "
+	"microseconds, or null if empty. service_us, lateness_us: null, because only bench "
 	"has them. client_bound: why the client was the limit, or null. client_cpu_share: share of "
 	"a core that its thread used.",
 	COMMON_JSON_KERNEL,

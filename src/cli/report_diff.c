@@ -234,7 +234,7 @@ static const char *const description[] = {
 	"Compares two results, OLD NEW, or two sides with several results each, OLD... vs NEW... "
 	"The files of a side are repetitions of one run. To compare runs of several machines that "
 	"ran together, merge them first.",
-	"Times are those of all values of a side. Counts are the average of its runs. With several "
+	"Times are those of all values of a side. Counts are averages over its runs. With several "
 	"runs on each side the output says whether a difference exceeds the noise, which means "
 	"that no run of one side lies within the range of the other.",
 	NULL,
@@ -249,7 +249,7 @@ static const char *const limits[] = {
 	"2ms or 10k, an absolute value. Times need a unit. Other values may have k, M or G behind "
 	"them.",
 	"A metric that a side does not have is an error.",
-	"Beside the limits, --fail-if fails if a run of either side is no measurement of its "
+	"Beside the limits, --fail-if fails if a run of either side is no measurement of the "
 	"server (the client was the limit) or was interrupted, and if messages of the new side "
 	"failed, unless a LIMIT on failures, connection_errors, mismatches, wrong_bytes or "
 	"missing_bytes allows it.",

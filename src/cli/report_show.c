@@ -68,7 +68,7 @@ static enum exit_status show_main(const struct arguments *arguments)
 }
 
 static const char *const description[] = {
-	"Prints each result as it was printed at the end of its run, then the facts of the run: "
+	"Prints each result as its run printed it at the end, then the facts of the run: "
 	"when it began, the version and the command line.",
 	NULL,
 };

@@ -26,7 +26,7 @@ static const struct option_row options[N_OPTIONS] = {
 		.help = "send the FIN after the last echo",
 		.details = "Send our FIN when every byte of the input is back, not at the end of "
 			   "the input: for proxies that close both directions at the first FIN. A "
-			   "server that answers only at the end of its input never answers then: "
+			   "server that answers only at end of input never answers then: "
 			   "use --timeout.",
 	},
 	[RAW] = {

@@ -148,7 +148,25 @@ static void diff_write_row(FILE *out, const struct metric *metric, const struct 
 		fprintf(out, "%10s%s\n", metric_change(old.value, new.value).text,
 			noise_of(before, &old, after, &new));
 	else
-		fprintf(out, "  the %s side does not know it\n", has_old ? "new" : "old");
+		fprintf(out, "  not in the %s side\n", has_old ? "new" : "old");
+}
+
+/* Writes which differences exceed the noise. Both sides have several runs. */
+static void write_noise(FILE *out, const struct sample *before, const struct sample *after)
+{
+	const char *between = "differences that exceed the noise: ";
+	for (size_t i = 0; i < ARRAY_LEN(shown); i++) {
+		struct metric metric;
+		struct sample_value old, new;
+		bool is_there = metric_find(shown[i], strlen(shown[i]), &metric);
+		assert(is_there);
+		if (!sample_value(before, &metric, &old) || !sample_value(after, &metric, &new) ||
+		    !sample_is_beyond_noise(before, &old, after, &new))
+			continue;
+		fprintf(out, "%s%s", between, metric.name);
+		between = ", ";
+	}
+	fputs(between[0] == ',' ? "\n" : "no difference exceeds the noise\n", out);
 }
 
 void diff_write_text(FILE *out, const struct sample *before, const struct sample *after)
@@ -167,7 +185,9 @@ void diff_write_text(FILE *out, const struct sample *before, const struct sample
 	if (n_old > 0 || n_new > 0)
 		fprintf(out, "* without failures: %" PRIu64 " old, %" PRIu64 " new\n", n_old,
 			n_new);
-	if (before->n < 2 || after->n < 2)
+	if (before->n > 1 && after->n > 1)
+		write_noise(out, before, after);
+	else
 		fputs("give several runs of each side (OLD... vs NEW...) to see whether a "
 		      "difference exceeds the noise\n",
 		      out);

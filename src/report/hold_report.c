@@ -28,10 +28,11 @@ static void write_causes(FILE *out, const uint64_t counts[DISCONNECT_CAUSES])
 static void write_lives(FILE *out, const struct disconnects *disconnects)
 {
 	if (disconnects->shortest_ns != DISCONNECT_NO_BYTE)
-		fprintf(out, "shortest life %.3f s, longest %.3f s\n",
+		fprintf(out, SUMMARY_LABEL "min/max %.3f/%.3f s\n", "lifetime",
 			clock_s(disconnects->shortest_ns), clock_s(disconnects->longest_ns));
 	else if (disconnects->longest_ns > 0)
-		fprintf(out, "longest life %.3f s\n", clock_s(disconnects->longest_ns));
+		fprintf(out, SUMMARY_LABEL "max %.3f s\n", "lifetime",
+			clock_s(disconnects->longest_ns));
 }
 
 void hold_report_write_text(FILE *out, const struct hold_report_facts *endurance)
@@ -45,7 +46,7 @@ void hold_report_write_text(FILE *out, const struct hold_report_facts *endurance
 		clock_s(disconnects->elapsed_ns), disconnects->n_throughout, disconnects->n_opened,
 		disconnects_died(disconnects), disconnects->n_open);
 	if (disconnects_died(disconnects) > 0) {
-		fputs("deaths: ", out);
+		fputs("lost: ", out);
 		write_causes(out, disconnects->n_died);
 		fputc('\n', out);
 	}
@@ -66,12 +67,12 @@ void hold_report_write_text(FILE *out, const struct hold_report_facts *endurance
 	summary_write_times(out, "round trip", &disconnects->round_trip,
 			    deviation_ns(&disconnects->deviation));
 	summary_write_bounds(out, disconnects->n_unfinished);
-	fprintf(out, "seed %" PRIu64 "\n", endurance->seed);
-	if (endurance->client_bound != NULL)
-		fprintf(out, "no measurement of the server: %s\n", endurance->client_bound);
+	fprintf(out, SUMMARY_LABEL "%" PRIu64 "\n", "seed", endurance->seed);
 	if (endurance->is_interrupted)
 		fprintf(out, "interrupted after %.3f of %.3f s\n", clock_s(disconnects->elapsed_ns),
 			clock_s(endurance->wanted_ns));
+	if (endurance->client_bound != NULL)
+		fprintf(out, "no measurement of the server: %s\n", endurance->client_bound);
 }
 
 /* ---- JSON ---- */

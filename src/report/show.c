@@ -29,8 +29,9 @@ static void write_moment(FILE *out, uint64_t since_epoch_ns)
 	time_t seconds = (time_t)(since_epoch_ns / CLOCK_NS_PER_S);
 	struct tm utc;
 	gmtime_r(&seconds, &utc); /* cannot fail for 64-bit nanoseconds */
-	fprintf(out, "began %04d-%02d-%02d %02d:%02d:%02d UTC\n", 1900 + utc.tm_year,
-		utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec);
+	fprintf(out, SUMMARY_LABEL "%04d-%02d-%02d %02d:%02d:%02d UTC\n", "start",
+		1900 + utc.tm_year, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min,
+		utc.tm_sec);
 }
 
 static void write_facts(FILE *out, const struct run *run)
@@ -39,20 +40,21 @@ static void write_facts(FILE *out, const struct run *run)
 	if (facts->start_ns != 0)
 		write_moment(out, facts->start_ns);
 	if (run->n_merged > 1)
-		fprintf(out, "the sum of %" PRIu64 " runs\n", run->n_merged);
+		fprintf(out, SUMMARY_LABEL "sum of %" PRIu64 " runs\n", "runs", run->n_merged);
 	if (facts->version != NULL)
-		fprintf(out, "%s %s\n", show_format_name(run->format), facts->version);
+		fprintf(out, SUMMARY_LABEL "%s %s\n", "program", show_format_name(run->format),
+			facts->version);
 	if (facts->command_line != NULL)
-		fprintf(out, "as %s\n", facts->command_line);
+		fprintf(out, SUMMARY_LABEL "%s\n", "command line", facts->command_line);
 }
 
 /* ---- runs of other tools ---- */
 
-static void write_times(FILE *out, const struct sample *sample, const char *what)
+static void write_times(FILE *out, const struct sample *sample, const char *what, const char *label)
 {
 	static const char *const figures[] = { "min", "mean",  "p50",    "p90",
 					       "p99", "p99.9", "p99.99", "max" };
-	const char *before = " ";
+	const char *before = "";
 	for (size_t i = 0; i < ARRAY_LEN(figures); i++) {
 		char name[METRIC_NAME_SIZE];
 		struct metric metric;
@@ -62,7 +64,7 @@ static void write_times(FILE *out, const struct sample *sample, const char *what
 		    !sample_value(sample, &metric, &value))
 			return;
 		if (i == 0)
-			fprintf(out, "%s", what);
+			fprintf(out, SUMMARY_LABEL, label);
 		fprintf(out, "%s%s %s", before, figures[i], metric_text(&metric, value.value).text);
 		before = ", ";
 	}
@@ -72,11 +74,11 @@ static void write_times(FILE *out, const struct sample *sample, const char *what
 static void show_write_caveats(FILE *out, const struct run *run)
 {
 	if (run->format == RUN_FORTIO)
-		fputs("approximate: a bucket's values are taken to be spread evenly; from when a "
-		      "request was sent, so there is no response time\n",
+		fputs("approximate: the values of a bucket are assumed to be evenly spread; times "
+		      "begin when a request is sent, so there is no response time\n",
 		      out);
 	if (run->format == RUN_HGRM)
-		fputs("approximate: between two lines the values are taken to be that of the "
+		fputs("approximate: values between two lines are assumed to be equal to the "
 		      "second\n",
 		      out);
 }
@@ -99,9 +101,8 @@ static void write_foreign(FILE *out, const struct run *run)
 	fputc('\n', out);
 	for (size_t i = 0; i < result->n_failures; i++)
 		fprintf(out, "%s %" PRIu64 "\n", result->failures[i].name, result->failures[i].n);
-	write_times(out, &sample, "response");
-	write_times(out, &sample, "service");
-	show_write_caveats(out, run);
+	write_times(out, &sample, "response", "response time");
+	write_times(out, &sample, "service", "service time");
 }
 
 void show_write_text(FILE *out, const struct run *run)
@@ -113,4 +114,8 @@ void show_write_text(FILE *out, const struct run *run)
 	else
 		summary_write_table(out, run);
 	write_facts(out, run);
+	if (run->format != RUN_TCPECHO)
+		show_write_caveats(out, run);
+	else
+		summary_write_verdict(out, run);
 }

@@ -3,22 +3,23 @@
 
 #include "base/clock.h"
 #include "base/units.h"
+#include "report/summary.h"
 
 void start_time_write_text(FILE *out, const struct start_time *start)
 {
 	if (start->wanted_ns == 0)
 		return;
-	fprintf(out, "to begin at %s: ", units_moment(start->wanted_ns).text);
+	fprintf(out, SUMMARY_LABEL "%s, ", "start at", units_moment(start->wanted_ns).text);
 	if (start->late_ns > 0)
 		fprintf(out, "%.3f s late", clock_s(start->late_ns));
 	else
-		fputs("in time", out);
+		fputs("on time", out);
 	if (!start->is_clock_known)
-		fputs("; whether this machine's clock is right, it does not say\n", out);
+		fputs("; the state of this machine's clock is unknown\n", out);
 	else if (!start->clock.is_synchronised)
-		fputs("; nothing keeps this machine's clock right\n", out);
+		fputs("; this machine's clock is not synchronised\n", out);
 	else
-		fprintf(out, "; this machine's clock is synchronised, to %.1f us by its estimate\n",
+		fprintf(out, "; this machine's clock is synchronised within %.1f us\n",
 			clock_us(start->clock.max_error_ns));
 }
 

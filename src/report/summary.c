@@ -21,7 +21,7 @@ void summary_write_times(FILE *out, const char *what, const struct histogram *ti
 {
 	if (times->n == 0)
 		return;
-	fprintf(out, "%s min/mean/p50/p99/max %.1f/%.1f/%.1f/%.1f/%.1f us", what,
+	fprintf(out, SUMMARY_LABEL "min/mean/p50/p99/max %.1f/%.1f/%.1f/%.1f/%.1f us", what,
 		clock_us(histogram_min_ns(times)), clock_us(histogram_mean_ns(times)),
 		clock_us(histogram_percentile_ns(times, 50)),
 		clock_us(histogram_percentile_ns(times, 99)), clock_us(times->max_ns));
@@ -112,8 +112,7 @@ void summary_write_bounds(FILE *out, uint64_t n_unfinished)
 		      out);
 }
 
-/* Writes why the run is not a valid or complete measurement. */
-static void summary_write_caveats(FILE *out, const struct run *run)
+void summary_write_verdict(FILE *out, const struct run *run)
 {
 	struct run_caveats caveats = run_measurement_caveats(run);
 	if (caveats.text[0] != '\0')
@@ -126,9 +125,9 @@ static void write_kernel(FILE *out, const struct run *run)
 	const struct tcpinfo *kernel = &run->kernel;
 	if (run->has_kernel)
 		fprintf(out,
-			"the kernel's own (TCP_INFO, all connections): %.1f us smoothed, %.1f us "
-			"deviation, %.1f us least, %" PRIu64 " segment%s sent again\n",
-			clock_us(kernel->rtt_ns), clock_us(kernel->rtt_var_ns),
+			SUMMARY_LABEL "smoothed/deviation/min %.1f/%.1f/%.1f us, %" PRIu64
+				      " segment%s retransmitted\n",
+			"kernel RTT", clock_us(kernel->rtt_ns), clock_us(kernel->rtt_var_ns),
 			clock_us(kernel->rtt_min_ns), kernel->n_retransmits,
 			units_s(kernel->n_retransmits));
 }
@@ -137,7 +136,7 @@ static void write_kernel(FILE *out, const struct run *run)
 static void write_seed(FILE *out, const struct run *run)
 {
 	if (run->format == RUN_TCPECHO && run->n_merged == 1)
-		fprintf(out, "seed %" PRIu64 "\n", run->seed);
+		fprintf(out, SUMMARY_LABEL "%" PRIu64 "\n", "seed", run->seed);
 }
 
 void summary_write_text(FILE *out, const struct run *run)
@@ -152,10 +151,9 @@ void summary_write_text(FILE *out, const struct run *run)
 	summary_write_times(out, "round trip", &result->response, run->deviation_ns);
 	summary_write_bounds(out, result->n_unfinished);
 	if (run->churns) /* otherwise it connected only once */
-		summary_write_times(out, "connecting", &result->connect, 0);
+		summary_write_times(out, "connect time", &result->connect, 0);
 	write_kernel(out, run);
 	write_seed(out, run);
-	summary_write_caveats(out, run);
 }
 
 /* ---- a table ---- */
@@ -164,7 +162,7 @@ static void summary_write_row(FILE *out, const char *what, const struct histogra
 {
 	if (times->n == 0)
 		return;
-	fprintf(out, "%-12s %9.1f %9.1f", what, clock_us(histogram_min_ns(times)),
+	fprintf(out, SUMMARY_LABEL "%9.1f %9.1f", what, clock_us(histogram_min_ns(times)),
 		clock_us(histogram_mean_ns(times)));
 	for (size_t i = 0; i < LATENCY_PERCENTILES; i++)
 		fprintf(out, " %9.1f",
@@ -203,14 +201,16 @@ static void write_place(FILE *out, const struct run *run)
 {
 	const struct run_facts *facts = &run->facts;
 	const char *texts[] = { facts->host, facts->kernel, facts->cpu, facts->congestion_control };
-	const char *before = "on ";
+	const char *between = "";
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		if (texts[i] == NULL)
 			continue;
-		fprintf(out, "%s%s", before, texts[i]);
-		before = ", ";
+		if (*between == '\0')
+			fprintf(out, SUMMARY_LABEL, "machine");
+		fprintf(out, "%s%s", between, texts[i]);
+		between = ", ";
 	}
-	if (before[0] == ',')
+	if (*between != '\0')
 		fputc('\n', out);
 }
 
@@ -220,29 +220,28 @@ void summary_write_table(FILE *out, const struct run *run)
 	fprintf(out, "--- %s ---\n", run->target);
 	write_rate(out, run);
 	write_failures(out, result);
-	fprintf(out, "%-12s %9s %9s", "us", "min", "mean");
+	fprintf(out, SUMMARY_LABEL "%9s %9s", "us", "min", "mean");
 	for (size_t i = 0; i < LATENCY_PERCENTILES; i++)
 		fprintf(out, " %9s", latency_percentiles[i].name);
 	fprintf(out, " %9s\n", "max");
 	/* In a closed loop both are equal, unless a message waits for its connection first. */
 	bool is_one = run->rate_wanted == 0 && !run->churns;
-	summary_write_row(out, is_one ? "round trip" : "response", &result->response);
+	summary_write_row(out, is_one ? "round trip" : "response time", &result->response);
 	if (!is_one)
-		summary_write_row(out, run->rate_wanted != 0 ? "service" : "round trip",
+		summary_write_row(out, run->rate_wanted != 0 ? "service time" : "round trip",
 				  &result->service);
-	summary_write_row(out, "lateness", &result->lateness);
-	summary_write_row(out, "connecting", &result->connect);
+	summary_write_row(out, "schedule lag", &result->lateness);
+	summary_write_row(out, "connect time", &result->connect);
 	summary_write_bounds(out, result->n_unfinished);
 	write_kernel(out, run);
 	start_time_write_text(out, &run->start);
-	fprintf(out, "the client used %.0f %% of a core", run->cpu_share * 100);
+	fprintf(out, SUMMARY_LABEL "%.0f %% of a core", "client CPU", run->cpu_share * 100);
 	if (run->n_threads > 1)
 		fprintf(out, ", %" PRIu64 " threads together", run->n_threads);
 	if (run->spin_share > 0)
-		fprintf(out, "; %.0f %% went into waiting for messages to be due",
+		fprintf(out, "; %.0f %% of a core polling until messages were due",
 			run->spin_share * 100);
 	fputc('\n', out);
-	summary_write_caveats(out, run);
 	write_place(out, run);
 	write_seed(out, run);
 }

@@ -10,17 +10,23 @@
 
 #include "report/run.h"
 
+/* Format of the label that begins a line: the values after it are aligned. */
+#define SUMMARY_LABEL "%-13s "
+
 /*
- * Writes the summary of a ping: counts, failures by name, times in us. Write errors stay in `out`
- * (ferror(3)).
+ * Writes the summary of a ping: counts, failures by name, times in us. summary_write_verdict()
+ * must follow. Write errors stay in `out` (ferror(3)).
  */
 void summary_write_text(FILE *out, const struct run *run);
 
 /*
- * Writes the summary of a load: rates, a table of times with more percentiles, and a line that says
- * where it ran.
+ * Writes the summary of a load: rates, a table of times with more percentiles, and the machine.
+ * summary_write_verdict() must follow.
  */
 void summary_write_table(FILE *out, const struct run *run);
+
+/* Writes why the run is not a valid or complete measurement of the server; nothing if it is. */
+void summary_write_verdict(FILE *out, const struct run *run);
 
 /* ---- lines that all summaries have ---- */
 

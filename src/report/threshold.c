@@ -140,13 +140,13 @@ enum threshold_verdict threshold_judge(const struct threshold *threshold,
 	if (!has_old && threshold->form == THRESHOLD_VALUE)
 		old = (struct sample_value){ 0 };
 	else if (!has_old) {
-		snprintf(ret_text->text, sizeof(ret_text->text),
-			 "%s: the old side does not know %s", threshold->text, metric->name);
+		snprintf(ret_text->text, sizeof(ret_text->text), "%s: the old side has no %s",
+			 threshold->text, metric->name);
 		return THRESHOLD_UNKNOWN;
 	}
 	if (!sample_value(after, metric, &new)) {
-		snprintf(ret_text->text, sizeof(ret_text->text),
-			 "%s: the new side does not know %s", threshold->text, metric->name);
+		snprintf(ret_text->text, sizeof(ret_text->text), "%s: the new side has no %s",
+			 threshold->text, metric->name);
 		return THRESHOLD_UNKNOWN;
 	}
 	double bound = bound_of(threshold, old.value);

@@ -108,7 +108,7 @@ def assert_adds_up(output):
     assert opened == died + is_open
     sent, back, failed, unfinished, _ = (int(figure or 0) for figure in BEATS.search(output).groups())
     assert sent == back + failed + unfinished
-    causes = re.findall(r"^deaths: (.*)$", output, re.M)
+    causes = re.findall(r"^lost: (.*)$", output, re.M)
     assert sum(int(count) for count in re.findall(r"\d+", "".join(causes))) == died
     return int(throughout), int(died)
 
@@ -143,7 +143,7 @@ def test_all_are_held_and_beat(serve, hold, tmp_path, address):
     assert failed == 0
     assert back * 64 <= verified
     assert back >= 20
-    assert re.search(r"^round trip min/mean/p50/p99/max [\d./]+ us, standard deviation [\d.]+ us$", output, re.M)
+    assert re.search(r"^round trip +min/mean/p50/p99/max [\d./]+ us, standard deviation [\d.]+ us$", output, re.M)
     assert not DIED.search(output)
 
 
@@ -209,7 +209,7 @@ def test_a_fin_is_noticed_while_nothing_is_under_way(hold, n):
     with FaultyServer(first(n, faulty_servers.answer_and_end(64, 64))) as faulty:
         deaths, output = lives_through(hold, faulty, n, "-i", "1h")
     assert {(cause, why) for _, cause, why, *_ in deaths} == {("ended", "the server ended the connection")}
-    assert f"deaths: ended {n}\n" in output
+    assert f"lost: ended {n}\n" in output
     assert {beats for _, _, _, _, beats, *_ in deaths} == {"1"}
     assert all(silence != "" for *_, silence, _, _ in deaths)
 
@@ -259,7 +259,7 @@ def test_an_rst_in_the_middle_of_a_heartbeat(hold, n):
         ("reset", "connection reset by peer: 0 of 64 bytes came back")
     }
     assert {none for *_, none, _ in deaths[:n]} == {"no byte ever came back"}
-    assert f"deaths: reset {n}\n" in output
+    assert f"lost: reset {n}\n" in output
 
 
 @CROWDS
@@ -269,7 +269,7 @@ def test_a_heartbeat_that_does_not_come_back_in_time(hold, n):
     assert {(cause, why) for _, cause, why, *_ in deaths[:n]} == {
         ("timeout", "no reply within 4s: 12 of 64 bytes came back")
     }
-    assert f"deaths: timeout {n}" in output
+    assert f"lost: timeout {n}" in output
 
 
 @CROWDS
@@ -287,7 +287,7 @@ def test_wrong_bytes_are_named(hold, n, treatment, words):
         deaths, output = lives_through(hold, faulty, n, "-s", "200")
     assert {cause for _, cause, *_ in deaths[:n]} == {"wrong"}
     assert all(re.search(words, why) for _, _, why, *_ in deaths[:n])
-    assert f"deaths: wrong {n}\n" in output
+    assert f"lost: wrong {n}\n" in output
     assert re.search(rf"^\d+ wrong bytes? on {n} connections?$", output, re.M)
 
 

@@ -618,7 +618,7 @@ def test_the_text_agrees_with_the_json(serve, bench):
     assert run.status == 0
     assert re.search(r"^20 echoes in [\d.]+ s: [\d.]+/s of 100/s, ", run.output, re.M)
     assert re.search(r"^every byte of 1280 compared; 0 wrong bytes, 0 missing bytes, 0 failures, 4 connections$", run.output, re.M)
-    for row in ("response", "service", "lateness", "connecting"):
+    for row in ("response time", "service time", "schedule lag", "connect time"):
         assert re.search(rf"^{row}( +[\d.]+){{8}}$", run.output, re.M)
 
 

@@ -75,7 +75,7 @@ def test_the_share_is_that_of_all_threads(serve, program):
     output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=TIMEOUT).stdout
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / 2
-    said = re.search(r"^the client used (\d+) % of a core, 4 threads together", output, re.M)
+    said = re.search(r"^client CPU +(\d+) % of a core, 4 threads together", output, re.M)
     assert int(said.group(1)) > 100 * used / 1.5
 
 

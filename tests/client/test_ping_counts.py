@@ -331,7 +331,7 @@ def test_segments_sent_again_are_those_of_all_connections(start):
         (faulty_servers.echo_through(lambda offset, piece: b"HTTP/1.1 400 Bad Request\r\n\r\n"), "HTTP"),
         (faulty_servers.echo_through(lambda offset, piece: b"\x15\x03\x01\x00\x02\x02\x46"), "TLS"),
         (faulty_servers.echo_through(lambda offset, piece: b"-ERR unknown command\r\n"), "-ERR"),
-        (faulty_servers.echo_through(lambda offset, piece: piece.swapcase()), "capitals"),
+        (faulty_servers.echo_through(lambda offset, piece: piece.swapcase()), "upper and lower case"),
     ],
     ids=["ssh", "http", "tls", "redis", "case"],
 )

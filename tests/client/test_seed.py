@@ -47,12 +47,12 @@ def run(request, program):
 
 def test_it_is_random_and_repeats_a_run(run):
     (one, text), (two, document) = run(), run("--json")
-    seed, other = int(re.search(r"^seed (\d+)$", text, re.M)[1]), json.loads(document)["seed"]
+    seed, other = int(re.search(r"^seed +(\d+)$", text, re.M)[1]), json.loads(document)["seed"]
     assert seed != other
     assert not set(one) & set(two)
     again, text = run("--seed", str(seed))
     assert set(one) & set(again)
-    assert re.search(rf"^seed {seed}$", text, re.M)
+    assert re.search(rf"^seed +{seed}$", text, re.M)
     again, document = run("--seed", str(other), "--json")
     assert set(two) & set(again)
     assert json.loads(document)["seed"] == other

@@ -56,4 +56,4 @@ def test_one_unfinished_message_is_no_loss(program, name):
 def test_hold_has_the_times_that_ping_has(program):
     with FaultyServer(faulty_servers.never_end) as faulty:
         output = summary(program, [*COMMANDS["hold"], "-i", "50ms"], faulty)
-    assert re.search(r"^round trip min/mean/p50/p99/max [\d./]+ us, standard deviation [\d.]+ us$", output, re.M)
+    assert re.search(r"^round trip +min/mean/p50/p99/max [\d./]+ us, standard deviation [\d.]+ us$", output, re.M)

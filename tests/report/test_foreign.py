@@ -124,7 +124,7 @@ def test_a_log_is_every_count(report, tmp_path):
     shown = show(report, path)
     values = sum(parts, [])
     assert "--- a.hlog: HdrHistogram's log ---\n3000 values in 3.000 s: 1000.0/s\n" in shown
-    assert "began 2026-10-17 11:25:45 UTC" in shown
+    assert "start         2026-10-17 11:25:45 UTC" in shown
     for name, part in {"p50": 5000, "p90": 9000, "p99": 9900, "p99.9": 9990}.items():
         assert figures(shown)[name] == pytest.approx(hdr.highest(index_of(percentile(values, part))) / 1000, abs=0.05)
 
@@ -160,7 +160,7 @@ def test_when_a_log_began(report, tmp_path, head, start):
     path = tmp_path / "a.hlog"
     path.write_text(log_of(line(start, [1000]), line(start + 1, [1000]), head=head))
     shown = show(report, path)
-    assert "began 2026-10-17 11:25:50 UTC" in shown and "2 values in 2.000 s" in shown
+    assert "start         2026-10-17 11:25:50 UTC" in shown and "2 values in 2.000 s" in shown
 
 
 def test_our_own_log_and_our_own_document_are_the_same(report, program, server, tmp_path):
@@ -190,7 +190,7 @@ def test_logs_of_c_have_the_end_or_the_length_in_one_column(report, tmp_path, of
     path.write_text(c_log(*((offset + i, offset + i + 1 if ends else 1, [1000 * (i + 1)]) for i in range(5))))
     shown = show(report, path)
     assert "5 values in 5.000 s: 1.0/s" in shown
-    assert "began 2026-10-17 11:25:45 UTC" in shown
+    assert "start         2026-10-17 11:25:45 UTC" in shown
     assert figures(shown)["max"] == 5.0
 
 
@@ -203,7 +203,7 @@ def test_the_largest_value_of_a_line_may_be_in_any_unit(report, tmp_path):
 def test_a_log_of_go_has_its_base_time(report, tmp_path):
     path = tmp_path / "a.hlog"
     path.write_text(log_of(line(5.0, [1000]), head="#[StartTime: 1792236345 (s)]\n#[Basetime: 1792236345 (s)]\n"))
-    assert "began 2026-10-17 11:25:50 UTC" in show(report, path)
+    assert "start         2026-10-17 11:25:50 UTC" in show(report, path)
 
 
 @pytest.mark.parametrize("text", [log_of(line(0, [1000])), WRK2, json.dumps(FORTIO), json.dumps(result([1000]))],
@@ -298,7 +298,7 @@ def test_what_fortio_writes_is_read(report, tmp_path):
     path = write(tmp_path / "fortio.json", FORTIO)
     shown = show(report, path)
     assert "--- http://a.example/: fortio ---\n78 values in 10.037 s: 7.8/s of 8/s, 4 connections\nfailed 2\n" in shown
-    assert "began 2018-04-03 23:32:58 UTC" in shown and "approximate" in shown
+    assert "start         2018-04-03 23:32:58 UTC" in shown and "approximate" in shown
     found = figures(shown)
     assert (found["min"], found["mean"], found["max"]) == (28049.3, 32500.0, 45000.0)
     # fortio itself prints the same, by the same assumption.

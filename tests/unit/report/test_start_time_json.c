@@ -68,15 +68,15 @@ static void assert_line(const struct start_time *start, const char *expected)
 TEST(a_line_states_whether_it_was_in_time_and_by_which_clock)
 {
 	struct start_time start = good;
-	assert_line(&start, "to begin at 2026-11-26T12:00:00.000000000Z: in time; this machine's "
-			    "clock is synchronised, to 1500.0 us by its estimate\n");
+	assert_line(&start, "start at      2026-11-26T12:00:00.000000000Z, on time; this machine's "
+			    "clock is synchronised within 1500.0 us\n");
 	start.late_ns = 12 * CLOCK_NS_PER_MS;
 	start.clock.is_synchronised = false;
-	assert_line(&start, "to begin at 2026-11-26T12:00:00.000000000Z: 0.012 s late; nothing "
-			    "keeps this machine's clock right\n");
+	assert_line(&start, "start at      2026-11-26T12:00:00.000000000Z, 0.012 s late; this "
+			    "machine's clock is not synchronised\n");
 	start.is_clock_known = false;
-	assert_line(&start, "to begin at 2026-11-26T12:00:00.000000000Z: 0.012 s late; whether "
-			    "this machine's clock is right, it does not say\n");
+	assert_line(&start, "start at      2026-11-26T12:00:00.000000000Z, 0.012 s late; the state "
+			    "of this machine's clock is unknown\n");
 	start.wanted_ns = 0;
 	assert_line(&start, "");
 }
