@@ -317,8 +317,8 @@ def table(name, results):
         rows[-1] += [report.spread(measurements, figure) for figure in case.figures[1:]]
     errors = {f"{client}: {one['error']}" for client, found in results.items() for one in found if one["error"]}
     shares = [one["others"] for found in results.values() for one in found if "others" in one]
-    crowd = [f"other processes used {report.median(shares):.0%} of a core meanwhile"] if shares else []
-    text = "; ".join([*sorted(errors), *crowd])
+    others = [f"other processes used {report.median(shares):.0%} of a core meanwhile"] if shares else []
+    text = "; ".join([*sorted(errors), *others])
     return {"title": f"`{name}`: {case.title}", "text": text, "head": head, "rows": rows}
 
 

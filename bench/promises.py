@@ -293,18 +293,18 @@ def short_connections(server, options):
     return None
 
 
-DESCRIPTORS, CROWD = 64, 200
+DESCRIPTORS, MANY = 64, 200
 CONN_CPU = 0.2
 
 
-class Crowd:
+class ManyClients:
     """More clients than the server has descriptors. Each one sends a message and has the echo, or waits for it."""
 
     def __init__(self, server):
         self.n_served, self.holding = 0, []
         self.waits_for = select.epoll()
         self.socks = {}
-        for _ in range(CROWD):
+        for _ in range(MANY):
             sock = socket.socket()
             sock.setblocking(False)
             with contextlib.suppress(BlockingIOError):
@@ -359,21 +359,21 @@ class Crowd:
 
 
 def few_descriptors(server, _):
-    crowd = Crowd(server)
+    clients = ManyClients(server)
     try:
-        crowd.run(1.5, stay=True)
-        n_waiting, cpu = CROWD - crowd.n_served, server.cpu_seconds()
+        clients.run(1.5, stay=True)
+        n_waiting, cpu = MANY - clients.n_served, server.cpu_seconds()
         time.sleep(1)
         cpu = server.cpu_seconds() - cpu
-        crowd.make_room()
-        crowd.run(SILENCE, stay=False)
+        clients.make_room()
+        clients.run(SILENCE, stay=False)
     finally:
-        crowd.close()
+        clients.close()
     seen = []
     if not server.is_running():
         seen.append("it ended")
-    if crowd.n_served < CROWD:
-        seen.append(f"{crowd.n_served} of {CROWD} were served")
+    if clients.n_served < MANY:
+        seen.append(f"{clients.n_served} of {MANY} were served")
     if cpu > CONN_CPU:
         seen.append(f"{cpu:.0%} of a core while {n_waiting} waited")
     if seen:

@@ -98,8 +98,8 @@ class Bench:
         found, after = json.loads(done.stdout), self.cpu()
         times = found["response_us"]
         figures = {"per_second": found["rate"], "p50_us": times["p50"], "p99_us": times["p99"]}
-        for who, seconds_before in before.items():
-            figures[f"{who}_cpu_us"] = (after[who] - seconds_before) * 1e6 / found["echoes"]
+        for name, seconds_before in before.items():
+            figures[f"{name}_cpu_us"] = (after[name] - seconds_before) * 1e6 / found["echoes"]
         if way == "direct":
             del figures["balancer_cpu_us"]  # CPU time of health checks only
         return figures | {"error": None}

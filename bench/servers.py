@@ -238,7 +238,7 @@ class RunningServer:
         self.kind = kind
         self.address, self.port = kind.address, kind.port or free_port()
         if kind.port and self.echoes():
-            raise RuntimeError(f"somebody else serves {self.address}:{self.port}")
+            raise RuntimeError(f"another server has {self.address}:{self.port}")
         self.log = directory / "server.log"
         try:
             self.cgroup = Cgroup()

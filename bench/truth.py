@@ -223,10 +223,10 @@ def verdict(n_good, n):
 def not_counted(rounds):
     """Returns sentences about the rounds that are no measurements."""
     good = [one for one in rounds if not one["error"]]
-    crowded = [one["others"] for one in good if one["others"] > OTHERS_MAX]
+    disturbed = [one["others"] for one in good if one["others"] > OTHERS_MAX]
     disowned = [one for one in good if one["disowned"] and one["others"] <= OTHERS_MAX]
-    if crowded:
-        yield f"{len(crowded)} more with other processes running ({statistics.median(crowded):.0%} of a core)"
+    if disturbed:
+        yield f"{len(disturbed)} more with other processes running ({statistics.median(disturbed):.0%} of a core)"
     if disowned:
         yield f"{len(disowned)} more that the client says are no measurement"
 

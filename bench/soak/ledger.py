@@ -116,9 +116,9 @@ class Ledger:
         """Reads the log until the end of the file."""
         for line in file:
             event = json.loads(line)
-            self.hear(event.pop("event"), event)
+            self.record_event(event.pop("event"), event)
 
-    def hear(self, name, event):
+    def record_event(self, name, event):
         with self.lock:
             self.events[name] += 1
             if name == "end":
@@ -135,7 +135,7 @@ class Ledger:
     def hear_of_death(self, pid, how, n_clients):
         """The records of the worker's clients come before this line."""
         if pid not in self.untold:
-            self.fail(f"nobody killed worker {pid}, but it {how}")
+            self.fail(f"worker {pid} was not to be killed, but it {how}")
         if n_clients != self.n_unclaimed:
             self.fail(f"{self.n_unclaimed} clients are logged as killed, worker {pid} had {n_clients}")
         self.untold.discard(pid)
@@ -238,7 +238,7 @@ def disagreement(claim, record, was_killed):
     if reason == "killed":
         # The server may not have counted its last bytes although the client has received them. A client that
         # already has the FIN may have no connection any more, so the test could not list it as killed.
-        return None if was_killed or outcome != "cut" else "nobody killed it"
+        return None if was_killed or outcome != "cut" else "it was not to be killed"
     if received > out:
         return "more was received than went out"
     if outcome == "cut":

@@ -4,7 +4,7 @@
 
 By default, clients of every kind for a time (clients.py), while the server is stopped, starved of resources, and
 loses processes that serve (troubles.py). `--bytes`: this number of bytes through two connections. `--connections`:
-this number, one after the other, a few at a time (load.c). `--crowd`: this number at once, idle (crowd.py).
+this number, one after the other, a few at a time (load.c). `--idle`: this number at once, idle (idle_connections.py).
 `--drains`: this number of servers that are shut down while clients connect (drains.py).
 
 Both ends' accounts of every connection are compared (ledger.py). Every 100 ms the run checks the server. No zombie
@@ -36,7 +36,7 @@ HERE = ROOT / "bench" / "soak"
 sys.path.insert(0, str(ROOT / "tests" / "lib"))
 
 import drains  # noqa: E402
-from crowd import Crowd  # noqa: E402
+from idle_connections import IdleConnections  # noqa: E402
 from harness import (  # noqa: E402
     TIMEOUT,
     Server,
@@ -350,25 +350,25 @@ def parse_arguments():
     parser = argparse.ArgumentParser(prog="./dev soak", description="A long run of one server.")
     add = parser.add_mutually_exclusive_group().add_argument
     add("length", nargs="?", type=amount(LENGTHS), default=HOUR, metavar="LENGTH", help="30s, 10m, 2h (1h)")
-    add("--bytes", type=amount(SIZES), metavar="SIZE", help="echo so many instead: 10G, 1T")
+    add("--bytes", type=amount(SIZES), metavar="SIZE", help="echo SIZE instead: 10G, 1T")
     add("--connections", type=amount(COUNTS), metavar="N", help="connect so often instead: 20k, 1M")
-    add("--crowd", type=amount(COUNTS), metavar="N", help="have so many idle at once instead: 100k, 1M")
-    add("--drains", type=amount(COUNTS), metavar="N", help="end so many servers under connects instead: 1k")
+    add("--idle", type=amount(COUNTS), metavar="N", help="open N idle connections at once instead: 100k, 1M")
+    add("--drains", type=amount(COUNTS), metavar="N", help="end N servers under connects instead: 1k")
     add = parser.add_argument
     add("--kind", choices=drains.KINDS, help="with --drains: one kind of them (each gets its share)")
     add("--seed", type=int, default=random.SystemRandom().randrange(10**6), help="(random)")
     add("--engine", default="fork", help="(fork)")
-    add("--hold", type=amount(LENGTHS), metavar="LENGTH", help="with --crowd: leave it in peace for so long")
+    add("--hold", type=amount(LENGTHS), metavar="LENGTH", help="with --idle: keep the connections idle for LENGTH")
     add("--max-clients", type=int, default=MAX_CLIENTS, metavar="N", help=f"({MAX_CLIENTS})")
     add("--record", action="store_true", help="put the figures in docs/records/figures/soak.json")
     add("--program", default=str(ROOT / "build" / "tcpecho"), help="(build/tcpecho)")
     return parser.parse_args()
 
 
-def run_crowd(options):
-    with Crowd(options) as crowd:
-        print(crowd.text, flush=True)
-        return crowd.run(), crowd.summary(), crowd.row
+def run_idle(options):
+    with IdleConnections(options) as idle:
+        print(idle.text, flush=True)
+        return idle.run(), idle.summary(), idle.row
 
 
 def run_soak(options):
@@ -386,7 +386,7 @@ def main():
         passed = drains.run(options)
         print("soak: passed" if passed else "soak: FAILED")
         return 0 if passed else 1
-    passed, summary, row = run_crowd(options) if options.crowd else run_soak(options)
+    passed, summary, row = run_idle(options) if options.idle else run_soak(options)
     for line in summary:
         print(line)
     if options.record and passed:

@@ -94,7 +94,7 @@ def test_another_server_at_the_same_port_is_not_measured(tools, tmp_path):
     with FaultyServer(faulty_servers.never_end) as other:
         taken = servers.Kind("taken", "true", lambda *_: ["true"], port=other.port)
         result = compare.Bench(tools, tmp_path, SECONDS).measure(taken, CASES["connect"])
-    assert result["error"] == f"somebody else serves 127.0.0.1:{other.port}"
+    assert result["error"] == f"another server has 127.0.0.1:{other.port}"
 
 
 def bench(*words, path=None):

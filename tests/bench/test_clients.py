@@ -119,14 +119,14 @@ def test_a_round_that_is_no_measurement_does_not_count():
     rows = {percent: (1000.0, 1000.0) for percent in truth.PERCENTILES}
     right = {"error": None, "echoes": 1, "rows": rows, "disowned": None, "others": 0.0}
     wrong = right | {"rows": rows | {99: (1000.0, 1100.0)}}
-    late, crowded = wrong | {"disowned": "it was late"}, wrong | {"others": 0.5}
+    late, disturbed = wrong | {"disowned": "it was late"}, wrong | {"others": 0.5}
     broken = {"error": "status 4"}
 
     def result(*rounds):
         return truth.promise_of(truth.DELAYS["two"], "open", rounds)["result"]
 
     assert result(right, late) == "reached; 1 more that the client says are no measurement"
-    assert result(right, crowded) == "reached; 1 more with other processes running (50% of a core)"
+    assert result(right, disturbed) == "reached; 1 more with other processes running (50% of a core)"
     assert result(right, wrong) == "in 1 of 2 rounds"
     assert result(right, broken) == "in 1 of 2 rounds; status 4"
     assert result(late) == "not measured; 1 more that the client says are no measurement"

@@ -131,7 +131,7 @@ def tests_of(dev):
     return run
 
 
-# What takes long to install, and who needs it.
+# What takes long to install, and which part needs it.
 LONG = {"chromium", "default-jre-headless", "spin", "python3-kubernetes", "telnet"}
 
 

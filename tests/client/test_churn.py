@@ -69,7 +69,7 @@ def test_a_source_that_is_none_is_refused(churn, serve, source):
     assert found is None and status == 3 and error.startswith("tcpecho: --source "), error
 
 
-@pytest.mark.parametrize("strict", [[], ["--strict"]], ids=["told", "strict"])
+@pytest.mark.parametrize("strict", [[], ["--strict"]], ids=["reported", "strict"])
 def test_time_inside_connect_is_the_clients(churn, serve, strict):
     """connect() takes as long as a search for a free port: the summary says so, and with --strict the status is 4."""
     strace = shutil.which("strace") or pytest.skip("needs strace")

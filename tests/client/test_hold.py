@@ -35,7 +35,7 @@ BEATS = re.compile(
     re.M,
 )
 
-CROWDS = pytest.mark.parametrize("n", [1, 100])
+CONNECTIONS = pytest.mark.parametrize("n", [1, 100])
 
 
 class Hold(Process):
@@ -203,7 +203,7 @@ def test_json_is_one_document(server, hold):
 # ---- causes of disconnects ----
 
 
-@CROWDS
+@CONNECTIONS
 def test_a_fin_is_noticed_while_nothing_is_under_way(hold, n):
     """The next heartbeat would be an hour later."""
     with FaultyServer(first(n, faulty_servers.answer_and_end(64, 64))) as faulty:
@@ -214,7 +214,7 @@ def test_a_fin_is_noticed_while_nothing_is_under_way(hold, n):
     assert all(silence != "" for *_, silence, _, _ in deaths)
 
 
-@CROWDS
+@CONNECTIONS
 def test_an_rst_is_noticed_while_nothing_is_under_way(hold, n):
     seen = threading.Event()
 
@@ -240,7 +240,7 @@ def test_an_rst_is_noticed_while_nothing_is_under_way(hold, n):
     assert assert_adds_up(output) == (0, n)
 
 
-@CROWDS
+@CONNECTIONS
 def test_a_fin_in_the_middle_of_a_heartbeat(hold, n):
     with FaultyServer(first(n, faulty_servers.answer_and_end(12, 64))) as faulty:
         deaths, output = lives_through(hold, faulty, n)
@@ -251,7 +251,7 @@ def test_a_fin_in_the_middle_of_a_heartbeat(hold, n):
     assert BEATS.search(output)[3] == str(n)
 
 
-@CROWDS
+@CONNECTIONS
 def test_an_rst_in_the_middle_of_a_heartbeat(hold, n):
     with FaultyServer(first(n, faulty_servers.answer_and_reset(0, 64))) as faulty:
         deaths, output = lives_through(hold, faulty, n)
@@ -262,7 +262,7 @@ def test_an_rst_in_the_middle_of_a_heartbeat(hold, n):
     assert f"lost: reset {n}\n" in output
 
 
-@CROWDS
+@CONNECTIONS
 def test_a_heartbeat_that_does_not_come_back_in_time(hold, n):
     with FaultyServer(first(n, faulty_servers.answer_and_hang(12, 64))) as faulty:
         deaths, output = lives_through(hold, faulty, n, "-W", "4s")
@@ -272,7 +272,7 @@ def test_a_heartbeat_that_does_not_come_back_in_time(hold, n):
     assert f"lost: timeout {n}" in output
 
 
-@CROWDS
+@CONNECTIONS
 @pytest.mark.parametrize(
     "treatment, words",
     [
@@ -291,7 +291,7 @@ def test_wrong_bytes_are_named(hold, n, treatment, words):
     assert re.search(rf"^\d+ wrong bytes? on {n} connections?$", output, re.M)
 
 
-@CROWDS
+@CONNECTIONS
 def test_bytes_that_were_never_sent(hold, n):
     def echo_and_more(sock):
         sock.sendall(faulty_servers.recv_exactly(sock, 64))
@@ -327,7 +327,7 @@ def test_bytes_that_come_before_they_were_sent(hold):
     assert "64" in deaths[0][2]
 
 
-@CROWDS
+@CONNECTIONS
 @pytest.mark.parametrize("options", [[], ["--json"]], ids=["text", "json"])
 def test_a_server_that_is_no_echo_is_not_hammered(hold, n, options):
     with FaultyServer(faulty_servers.speak_first(b"220 mail.example.org ESMTP\r\n")) as faulty:
@@ -339,7 +339,7 @@ def test_a_server_that_is_no_echo_is_not_hammered(hold, n, options):
     assert re.search("not an echo server: it (sends first|answers)", output)  # the second text if it was too busy to test
 
 
-@CROWDS
+@CONNECTIONS
 def test_a_server_that_is_killed_and_comes_back(serve, hold, n):
     server = serve("-e", "epoll", "127.0.0.1:0")
     held = hold("-c", n, "-i", "100ms", *server_words(server)).wait_until_open()
@@ -359,7 +359,7 @@ def test_a_server_that_is_killed_and_comes_back(serve, hold, n):
     assert all(int(attempt) >= 2 for _, _, _, attempt, _ in again)
 
 
-@CROWDS
+@CONNECTIONS
 @pytest.mark.parametrize("engine", ["fork", "epoll"])
 def test_a_server_that_drains(serve, hold, n, engine):
     server = serve("-e", engine, "--drain-timeout", "100ms", "127.0.0.1:0")
@@ -420,7 +420,7 @@ def firewall(verdict, port):
     subprocess.run(["nft", "-f", "-"], input=table, text=True, check=True)
 
 
-@CROWDS
+@CONNECTIONS
 @pytest.mark.usefixtures("own_network")
 def test_a_network_that_swallows_everything(serve, hold, n):
     """First the timeout ends the wait, then the SYNs get no answer."""
@@ -442,7 +442,7 @@ def test_a_network_that_swallows_everything(serve, hold, n):
     [("drop", "timeout", "connection timed out"), ("reject with icmp host-unreachable", "unreachable", "no route to host")],
     ids=["swallowed", "unreachable"],
 )
-@CROWDS
+@CONNECTIONS
 @pytest.mark.usefixtures("own_network")
 def test_the_kernel_gives_up(serve, hold, n, verdict, cause, words):
     """Without a timeout of the client, the kernel's limit applies (tcp(7), tcp_retries2)."""

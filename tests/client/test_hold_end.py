@@ -16,7 +16,7 @@ from faulty_servers import FaultyServer, FullListener
 from signalling import stopped
 
 ENDINGS = {"INT": signal.SIGINT, "TERM": signal.SIGTERM, "duration": None}
-CROWDS = pytest.mark.parametrize("n", [1, 50])
+CONNECTIONS = pytest.mark.parametrize("n", [1, 50])
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def finish(process):
     return process.returncode, found
 
 
-@CROWDS
+@CONNECTIONS
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_a_server_that_never_answers_is_no_success(start, n, ending):
     duration = ["-d", "600ms"] if ENDINGS[ending] is None else []
@@ -63,7 +63,7 @@ def test_a_server_that_never_answers_is_no_success(start, n, ending):
     assert found["response_us"]["max"] >= 400e3  # their age
 
 
-@CROWDS
+@CONNECTIONS
 def test_a_heartbeat_older_than_its_wait_has_failed(start, n):
     with FaultyServer(faulty_servers.never_reply) as faulty:
         status, found = finish(start("-c", n, "-W", "300ms", "-d", "2s", *faulty.words))
@@ -72,7 +72,7 @@ def test_a_heartbeat_older_than_its_wait_has_failed(start, n):
     assert found["failed"] == found["died"]
 
 
-@CROWDS
+@CONNECTIONS
 def test_the_time_in_which_it_was_stopped_is_no_wait(start, n):
     with FaultyServer(faulty_servers.never_reply) as faulty:
         process = start("-c", n, "-W", "2s", *faulty.words)
@@ -86,7 +86,7 @@ def test_the_time_in_which_it_was_stopped_is_no_wait(start, n):
     assert (found["failed"], found["unfinished"]) == (0, n)
 
 
-@CROWDS
+@CONNECTIONS
 def test_a_reply_that_has_come_is_no_failure(serve, start, n):
     server = serve("-e", "epoll", "127.0.0.1:0")
     process = start("-c", n, "-i", "20ms", *server_words(server))

@@ -258,7 +258,7 @@ def test_an_open_loop_of_new_connections(serve, bench):
     assert run.sent == 100
 
 
-@pytest.mark.parametrize("strict", [[], ["--strict"]], ids=["told", "strict"])
+@pytest.mark.parametrize("strict", [[], ["--strict"]], ids=["reported", "strict"])
 def test_a_client_that_was_late_itself_reports_it(serve, start, strict):
     server = serve("127.0.0.1:0", engine="epoll")
     process = start("-d", "2s", "--warmup", "0", "-c", 4, "-r", "500", *strict, *server_words(server))

@@ -23,7 +23,7 @@ def start(program):
         yield run
 
 
-@pytest.mark.parametrize("strict", [[], ["--strict"]], ids=["told", "strict"])
+@pytest.mark.parametrize("strict", [[], ["--strict"]], ids=["reported", "strict"])
 @pytest.mark.parametrize("words", MODES.values(), ids=MODES)
 def test_a_client_that_was_stopped_reports_it_and_no_failure(serve, start, words, strict):
     server = serve("127.0.0.1:0", engine="epoll")
@@ -104,5 +104,5 @@ def test_ping_counts_all_the_time_that_it_stood_still(serve, program, interval):
     time.sleep(0.1)
     client.send_signal(signal.SIGINT)
     found, _, _ = end(client)
-    told = re.search(r"was not running \([^)]*\) for ([\d.]+) ms in total", found["client_bound"])
-    assert float(told[1]) >= 0.8 * still * 1000
+    reported = re.search(r"was not running \([^)]*\) for ([\d.]+) ms in total", found["client_bound"])
+    assert float(reported[1]) >= 0.8 * still * 1000

@@ -26,7 +26,7 @@ def announced(server):
     return int(re.search(r"at most (\d+) clients?\)", server.log()).group(1))
 
 
-class Crowd:
+class Clients:
     """Clients that stay connected."""
 
     def __init__(self, server):
@@ -68,11 +68,11 @@ ONE_HOLDER = {
 
 
 @pytest.fixture
-def crowd():
+def clients_of():
     with contextlib.ExitStack() as stack:
 
         def make(server):
-            return stack.enter_context(contextlib.closing(Crowd(server)))
+            return stack.enter_context(contextlib.closing(Clients(server)))
 
         yield make
 
@@ -82,9 +82,9 @@ def echo(sock, data):
     return recv_exactly(sock, len(data)) == data
 
 
-def assert_as_announced(server, crowd, size=100):
+def assert_as_announced(server, clients_of, size=100):
     """The server serves as many clients at the same time as it has announced."""
-    socks = crowd(server).connect(announced(server))
+    socks = clients_of(server).connect(announced(server))
     assert all(echo(sock, bytes(size)) for sock in socks)
     assert all(echo(sock, b"still there") for sock in socks)
     assert server.is_running()
@@ -104,7 +104,7 @@ def few_descriptors(count):
     return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
 
 
-def test_descriptors_that_are_inherited_are_counted(serve, engine, crowd):
+def test_descriptors_that_are_inherited_are_counted(serve, engine, clients_of):
     fds = [os.open("/dev/null", os.O_RDONLY) for _ in range(30)]
     try:
         limit = max(fds) + 30  # it has the same numbers as this process
@@ -112,19 +112,19 @@ def test_descriptors_that_are_inherited_are_counted(serve, engine, crowd):
     finally:
         for fd in fds:
             os.close(fd)
-    assert_as_announced(server, crowd)
+    assert_as_announced(server, clients_of)
 
 
 @pytest.mark.parametrize("count", range(8, 34, 2))
-def test_with_very_few_descriptors_it_serves_what_it_announces_or_does_not_start(start, engine, crowd, count):
+def test_with_very_few_descriptors_it_serves_what_it_announces_or_does_not_start(start, engine, clients_of, count):
     server = start(*ONE_HOLDER.get(engine, []), "127.0.0.1:0", preexec=few_descriptors(count))
     if server.starts():
-        assert_as_announced(server, crowd)
+        assert_as_announced(server, clients_of)
     else:
         assert re.search(r"ulimit -n|descriptors", refusal_of(server))
 
 
-def test_clients_that_wait_for_their_source_leave_descriptors_to_the_others(serve, engine, crowd):
+def test_clients_that_wait_for_their_source_leave_descriptors_to_the_others(serve, engine, clients_of):
     server = serve(*ONE_HOLDER.get(engine, []), "--max-per-source", "1", "127.0.0.1:0", preexec=few_descriptors(64))
     with contextlib.ExitStack() as stack:
         for _ in range(64):  # one of them is served, some wait, the others are turned away
@@ -137,7 +137,7 @@ def test_clients_that_wait_for_their_source_leave_descriptors_to_the_others(serv
 # ---- processes ----
 
 
-def test_a_process_limit_on_a_parent_cgroup_binds(start, engine, crowd):
+def test_a_process_limit_on_a_parent_cgroup_binds(start, engine, clients_of):
     if engine not in ("fork", "thread"):
         pytest.skip("clients take no processes")
     with made(PidsCgroup) as above, made(PidsCgroup, above) as group:
@@ -146,12 +146,12 @@ def test_a_process_limit_on_a_parent_cgroup_binds(start, engine, crowd):
         assert server.starts()
         assert announced(server) < 40
         assert "the pids cgroup" in server.log()
-        assert_as_announced(server, crowd)
+        assert_as_announced(server, clients_of)
         server.kill()
 
 
 @pytest.mark.engines("fork", "thread")
-def test_processes_that_the_user_has_already_are_counted(program, engine, tmp_path, crowd):
+def test_processes_that_the_user_has_already_are_counted(program, engine, tmp_path, clients_of):
     user = LoneUser()
     sleepers = []
     try:
@@ -164,7 +164,7 @@ def test_processes_that_the_user_has_already_are_counted(program, engine, tmp_pa
         try:
             assert announced(server) <= 60 - 30
             assert "RLIMIT_NPROC, ulimit -u" in server.log()
-            assert_as_announced(server, crowd)
+            assert_as_announced(server, clients_of)
         finally:
             server.kill()
     finally:
@@ -175,12 +175,12 @@ def test_processes_that_the_user_has_already_are_counted(program, engine, tmp_pa
 
 
 @pytest.mark.engines("prefork")
-def test_workers_that_cannot_serve_the_requested_number_cause_a_warning(serve, crowd):
+def test_workers_that_cannot_serve_the_requested_number_cause_a_warning(serve, clients_of):
     server = serve("--workers", "2", "--max-clients", "100", "127.0.0.1:0")
     assert server.log_lines("warning") == [
         "tcpecho: warning: at most 2 clients instead of 100 (2 workers with 1 each: see --clients-per-worker)"
     ]
-    assert_as_announced(server, crowd)
+    assert_as_announced(server, clients_of)
 
 
 # ---- address space ----
@@ -192,24 +192,24 @@ def little_space(size):
 
 @pytest.mark.engines("thread", "epoll", "uring")
 @pytest.mark.parametrize("size", [16, 24, 48, 96, 256])
-def test_in_little_address_space_it_serves_what_it_announces_or_does_not_start(start, crowd, size, sanitized):
+def test_in_little_address_space_it_serves_what_it_announces_or_does_not_start(start, clients_of, size, sanitized):
     if sanitized:
         pytest.skip("a sanitizer takes more address space than that")
     server = start("--workers", "1", "127.0.0.1:0", preexec=little_space(size * MEGABYTE))
     if server.starts():
-        assert_as_announced(server, crowd)
+        assert_as_announced(server, clients_of)
     else:
         assert re.search(r"ulimit -v|cannot allocate memory", refusal_of(server))
 
 
 @pytest.mark.parametrize("size", [3200, 3500, 4096, 4608, 6144, 24576])
-def test_in_a_small_data_segment_it_serves_what_it_announces_or_names_that_limit(start, crowd, size, sanitized):
+def test_in_a_small_data_segment_it_serves_what_it_announces_or_names_that_limit(start, clients_of, size, sanitized):
     if sanitized:
         pytest.skip("a sanitizer takes more memory than that")
     limit = lambda: resource.setrlimit(resource.RLIMIT_DATA, (size * 1024, size * 1024))  # noqa: E731
     server = start("127.0.0.1:0", preexec=limit)
     if server.starts():
-        assert_as_announced(server, crowd)
+        assert_as_announced(server, clients_of)
         assert all("ulimit -d" in line for line in server.log_lines(WARNING))
     elif server.wait() == 4:
         assert "ulimit -d" in server.log_lines()[-1]
@@ -259,12 +259,12 @@ def group(sanitized):
 
 
 @pytest.mark.parametrize("size", [12, 24, 48])
-def test_what_a_memory_cgroup_has_room_for_is_announced_and_served(group, start, crowd, size):
+def test_what_a_memory_cgroup_has_room_for_is_announced_and_served(group, start, clients_of, size):
     allow_descriptors(1100)
     group.limit(size * MEGABYTE)
     server = start("127.0.0.1:0", preexec=lambda: group.add(os.getpid()))
     assert server.starts()
-    assert_as_announced(server, crowd, size=60_000)
+    assert_as_announced(server, clients_of, size=60_000)
     assert group.kills() == 0
     server.kill()
 
@@ -311,11 +311,11 @@ def test_without_a_memory_cgroup_scores_are_as_they_were(server):
         assert {score(pid) for pid in server.processes()} == {score(os.getpid())}
 
 
-def test_in_a_memory_cgroup_that_is_nearly_full_clients_wait_and_no_process_is_killed(group, start, crowd):
+def test_in_a_memory_cgroup_that_is_nearly_full_clients_wait_and_no_process_is_killed(group, start, clients_of):
     group.limit(32 * MEGABYTE)
     server = start("--max-clients", "100", "127.0.0.1:0", preexec=lambda: group.add(os.getpid()))
     assert server.starts()
-    clients = crowd(server)
+    clients = clients_of(server)
     served = clients.connect(10)
     assert all(echo(sock, b"first") for sock in served)
     with group.fill(room=128 * 1024):

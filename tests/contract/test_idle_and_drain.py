@@ -88,4 +88,4 @@ def test_the_process_of_a_silent_client_ends_with_a_server_that_was_killed(serve
         server.process.kill()
         assert recv_all(sock) == b""
         sock.close()
-        wait_until(lambda: all(proc_state(pid) in ("", "Z") for pid in serving), "the end of who served")
+        wait_until(lambda: all(proc_state(pid) in ("", "Z") for pid in serving), "the end of the serving processes")

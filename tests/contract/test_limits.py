@@ -401,7 +401,7 @@ def test_with_64_descriptors_200_clients_are_all_served(serve, clients):
     assert {end["reason"] for end in server.ends(200)} == {"eof"}
 
 
-@pytest.mark.parametrize("count", [0, 50], ids=["nobody waiting", "50 clients waiting"])
+@pytest.mark.parametrize("count", [0, 50], ids=["none waiting", "50 clients waiting"])
 def test_without_a_free_descriptor_the_server_pauses_and_goes_on_when_there_is_one(server, clients, count):
     served = clients(server, 2)
     assert all_served(served)

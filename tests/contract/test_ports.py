@@ -128,7 +128,7 @@ def test_a_unix_path_has_no_port_and_earns_no_warning(serve, tmp_path):
 
 
 @pytest.fixture
-def serve_as_nobody(serve, program, lone_user):
+def serve_unprivileged(serve, program, lone_user):
     """Starts servers as an unprivileged user."""
     copy = lone_user.reachable(program)
 
@@ -139,9 +139,9 @@ def serve_as_nobody(serve, program, lone_user):
 
 
 @pytest.mark.parametrize("address", ["80", "127.0.0.1:80", "[::1]:80"])
-def test_an_unprivileged_user_is_refused_a_reserved_port_with_words(serve_as_nobody, address):
+def test_an_unprivileged_user_is_refused_a_reserved_port_with_words(serve_unprivileged, address):
     set_sysctl("net.ipv4.ip_unprivileged_port_start", 1024)
-    server = serve_as_nobody(address, wait=False)
+    server = serve_unprivileged(address, wait=False)
     assert server.wait() == 4
     what = {"80": "port 80", "127.0.0.1:80": "127.0.0.1 port 80", "[::1]:80": "::1 port 80"}[address]
     reason = "permission denied (ports below 1024 need CAP_NET_BIND_SERVICE)"
@@ -149,16 +149,16 @@ def test_an_unprivileged_user_is_refused_a_reserved_port_with_words(serve_as_nob
 
 
 @pytest.mark.engines()
-def test_an_unprivileged_user_gets_a_reserved_port_where_permission_allows(serve_as_nobody):
+def test_an_unprivileged_user_gets_a_reserved_port_where_permission_allows(serve_unprivileged):
     set_sysctl("net.ipv4.ip_unprivileged_port_start", 80)
-    server = serve_as_nobody("127.0.0.1:80")
+    server = serve_unprivileged("127.0.0.1:80")
     assert warnings_of(server) == [warning(80, RESERVED)]
     assert server.is_faithful()
 
 
 @pytest.mark.engines()
-def test_an_unprivileged_user_serves_on_the_default_port(serve_as_nobody):
-    server = serve_as_nobody("--quiet")
+def test_an_unprivileged_user_serves_on_the_default_port(serve_unprivileged):
+    server = serve_unprivileged("--quiet")
     assert server.addresses == ["[::]:9877"]
     with socket.create_connection(("127.0.0.1", 9877)) as client:
         client.sendall(b"x")

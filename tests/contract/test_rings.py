@@ -44,7 +44,7 @@ def the_worker(server):
 
 
 @pytest.fixture
-def crowd():
+def many_clients():
     """Connects clients that have had their first echo, and closes them after the test."""
     with contextlib.ExitStack() as stack:
 
@@ -77,12 +77,12 @@ def assert_each_has_his_own(server, socks, messages):
 
 
 @pytest.fixture
-def narrow(serve, crowd):
+def narrow(serve, many_clients):
     """A server with a small ring, and more clients than its completion queue can hold."""
 
     def start(*options):
         server = serve("-w", "1", "-m", "1000", *options, "127.0.0.1:0", preexec=rings_of_at_most(64))
-        socks = crowd(server, 800)
+        socks = many_clients(server, 800)
         worker = the_worker(server)
         if "CqMask" not in proc_text(worker, f"fdinfo/{rings_of(worker)[0]}"):
             pytest.skip("this kernel does not tell how large a ring is")
@@ -137,11 +137,11 @@ def test_more_clients_than_ring_entries_are_idle_at_once(narrow):
 
 
 @pytest.mark.parametrize("size, segments", [(1, 1), (300, 7), (1000, 40)])
-def test_more_are_ready_than_there_are_buffers(serve, crowd, size, segments):
+def test_more_are_ready_than_there_are_buffers(serve, many_clients, size, segments):
     """A receive without a free buffer ends and is requested again: no client waits for ever, and bytes stay in
     order."""
     server = serve("-w", "1", "-m", "1000", "127.0.0.1:0")
-    socks = crowd(server, 3 * BUFFERS)
+    socks = many_clients(server, 3 * BUFFERS)
     messages = [pattern(size * segments, seed=number) for number in range(len(socks))]
     with stopped(the_worker(server)):
         for sock, message in zip(socks, messages):
@@ -150,11 +150,11 @@ def test_more_are_ready_than_there_are_buffers(serve, crowd, size, segments):
 
 
 @pytest.mark.parametrize("size", [5000, 100_000])
-def test_round_after_round_all_buffers_are_there_again(serve, crowd, size):
+def test_round_after_round_all_buffers_are_there_again(serve, many_clients, size):
     """More clients than buffers. With large messages each connection moves to readiness mode with its queued bytes,
     and back."""
     server = serve("-w", "1", "127.0.0.1:0")
-    socks = crowd(server, BUFFERS + 40)
+    socks = many_clients(server, BUFFERS + 40)
     for number in range(8):
         message = pattern(size, seed=number)
         with stopped(the_worker(server)):
@@ -167,11 +167,11 @@ def test_round_after_round_all_buffers_are_there_again(serve, crowd, size):
                 converse(sock)
 
 
-def test_buffers_of_reset_clients_are_free_again(serve, crowd):
+def test_buffers_of_reset_clients_are_free_again(serve, many_clients):
     """Each connection has several buffers queued behind a send when it breaks."""
     server = serve("-w", "1", "127.0.0.1:0")
     for number in range(12):
-        socks = crowd(server, 40)
+        socks = many_clients(server, 40)
         with stopped(the_worker(server)):
             for sock in socks:
                 sock.sendall(pattern(12_000, seed=number))
@@ -244,11 +244,11 @@ def test_a_client_that_comes_and_goes_while_others_reset_gets_only_its_own_bytes
 
 
 @pytest.mark.parametrize("ending", ["idle", "drain"])
-def test_a_client_ended_during_a_receive_gets_a_fin(serve, crowd, ending):
+def test_a_client_ended_during_a_receive_gets_a_fin(serve, many_clients, ending):
     """close() alone would send no FIN while the ring waits for bytes."""
     options = ["--idle-timeout", "3s"] if ending == "idle" else ["--drain-timeout", "100ms"]
     server = serve("-w", "1", *options, "127.0.0.1:0")
-    socks = crowd(server, 60)
+    socks = many_clients(server, 60)
     if ending == "drain":
         server.send(signal.SIGTERM)
     for number, sock in enumerate(socks):

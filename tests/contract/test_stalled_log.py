@@ -144,12 +144,12 @@ def test_it_serves_before_its_readiness_is_read(program, engine, tmp_path, kind,
             with socket.create_connection(parse_address(found[1])[1]) as client:
                 client.sendall(b"hello")
                 assert client.recv(100) == b"hello"
-            told = ""
+            reported = ""
 
             def is_told():
-                nonlocal told
-                told += output.read().decode().replace("x", "")
-                return told == f"{found[1]}\n"
+                nonlocal reported
+                reported += output.read().decode().replace("x", "")
+                return reported == f"{found[1]}\n"
 
             wait_until(is_told, "the address")
             process.send_signal(signal.SIGTERM)

@@ -25,7 +25,7 @@ before_engines = pytest.mark.engines("fork")
 @pytest.fixture(autouse=True)
 def root():
     if os.geteuid() != 0:
-        pytest.skip("only root can become somebody else")
+        pytest.skip("only root can become another user")
 
 
 def identity(pid):

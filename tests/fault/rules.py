@@ -12,13 +12,13 @@ from typing import NamedTuple, Optional
 class Kind(Enum):
     """The result of a failed call as a user sees it."""
 
-    UNHARMED = "made again, waited for, or done without: nobody notices"
+    UNHARMED = "made again, waited for, or done without: no effect"
     LINE_LOST = "lines of the log are lost, and nothing else"
     PAUSED = "clients wait, a warning says why, all are served"
     LESS = "it goes on with less, and a warning says why"
     NOTICED = "it goes on with less, and a line says why"
     CLIENT = "one client's conversation ends, and its line says why"
-    WORKER = "a worker ends and with it its clients, whose lines say why; another one takes its place"
+    WORKER = "a worker ends and with it its clients, with a reason in their lines; another one replaces it"
     LATE = "all is done, then the exit status and a sentence say what failed"
     REFUSED = "it does not start: exit status and sentence"
     ENDS = "it ends: exit status and sentence"
@@ -128,7 +128,7 @@ SERVE_RULES = [
     Rule("getifaddrs", "*", UNHARMED, "it is tried whether there is IPv6, and whether the address is a broadcast address"),
     Rule("socket bind", "EAFNOSUPPORT EADDRNOTAVAIL EACCES EPERM", UNHARMED,
          "without IPv6 the wildcard is that of IPv4", detail=(AF_INET6,)),
-    Rule("connect", "ECONNREFUSED", UNHARMED, "a path on which nobody listens is taken over", detail=(AF_UNIX,)),
+    Rule("connect", "ECONNREFUSED", UNHARMED, "a path without a listener is taken over", detail=(AF_UNIX,)),
     Rule("connect", "*", TAKEN, "whether a path is stale cannot be found out: it counts as taken", detail=(AF_UNIX,)),
     Rule("madvise", "*", UNHARMED, "a child costs a little more (net/fork.h)"),
     Rule("setsockopt", "*", UNHARMED, "it only waits longer, or is asked with others", when="serving"),
@@ -136,25 +136,25 @@ SERVE_RULES = [
          child=False, when="draining"),
     Rule("bind listen", "EADDRINUSE", NO_FREE_PORT, "every port that the kernel gives away is taken"),
     Rule("socket setsockopt bind listen getsockname", "*", CANNOT_LISTEN, "what cannot be had is refused at the start"),
-    Rule("pipe", "*", CANNOT_START, "children could not be called off", child=False),
+    Rule("pipe", "*", CANNOT_START, "children could not be aborted", child=False),
     Rule("waitpid", "ECHILD", UNHARMED, "the child that was tried is gone", when="start"),
     Rule("fork waitpid", "*", CANNOT_START, "a child cannot be had, so no client can be served", when="start"),
 
     # change of user: --user
     Rule("getpwnam", "EIO EMFILE ENFILE ENOMEM", Outcome(Kind.REFUSED, 2, "--user nobody: {cause}"),
          "the user could not be looked up"),
-    Rule("getpwnam", "*", Outcome(Kind.REFUSED, 2, "--user nobody: no such user"), "not found is said in many ways"),
+    Rule("getpwnam", "*", Outcome(Kind.REFUSED, 2, "--user nobody: no such user"), "several codes stand for not found"),
     Rule("getpwuid", "EIO EMFILE ENFILE ENOMEM", Outcome(Kind.REFUSED, 4, "cannot become user .*: {cause}"),
          "the user could not be looked up"),
     Rule("getpwuid", "*", Outcome(Kind.REFUSED, 4, "cannot become user .*: no such user"),
-         "not found is said in many ways"),
-    Rule("setresuid", "*", UNHARMED, "so it must be: nobody can be root again", detail=(ROOT,)),
+         "several codes stand for not found"),
+    Rule("setresuid", "*", UNHARMED, "so it must be: it cannot be root again", detail=(ROOT,)),
     Rule("getgrouplist", "*", UNHARMED, "it is asked again, with more room"),
     Rule("reallocarray", "*", Outcome(Kind.REFUSED, 4, "cannot become user .*: {cause}"), "the groups are not known"),
     Rule("setgroups setresgid setresuid", "*", Outcome(Kind.REFUSED, 4, "cannot become user .*: {cause}"),
          "it must not serve with rights that it was to give up"),
     Rule("getresuid getresgid", "*", Outcome(Kind.REFUSED, 4, "cannot become user .*: there is a way back to root"),
-         "it cannot be sure that it is nobody but that user"),
+         "it cannot be sure that it is only that user"),
     Rule("capget", "*", UNHARMED, "then the rights are given up unseen (net/privileges.c)"),
 
     Rule("prctl capset", "*", Outcome(Kind.REFUSED, 4, "cannot give up rights: {cause}"),
@@ -170,7 +170,7 @@ SERVE_RULES = [
     Rule("write", "*", LINE_LOST, "it is counted, and the next line says how many (base/log.h)", detail=(2,)),
     Rule("write", "EAGAIN", UNHARMED, "it is written when there is room (server/ready.h)"),
     Rule("write", "*", Outcome(Kind.REFUSED, 4, "cannot write to --ready-fd .*: {cause}"),
-         "who waits for the addresses would wait for ever"),
+         "the reader of the addresses would wait for ever"),
     Rule("fflush", "EPIPE", Outcome(Kind.QUIET_END, -13), "a reader that is gone ends it (main.c)"),
     Rule("fflush", "*", Outcome(Kind.LATE, 4, "cannot write standard output: {cause}"),
          "a full disk is no success (main.c)"),
@@ -214,10 +214,10 @@ SERVE_ALSO = [
     Rule("unlink", "ENOENT", TAKEN, "it was said to be gone, and is not", when="start"),
     Rule("unlink", "*", CANNOT_LISTEN, "the path cannot be removed", when="start"),
     Rule("open", "*", PATH_LEFT._replace(words="warning: cannot remove unix:.*: permission denied"),
-         "Landlock was not told of the directory"),
+         "Landlock has no rule for the directory"),
     Rule("getsockopt", "*", UNHARMED, "only whether to stay for the last byte", child=True),
     Rule("accept", "EBADF EFAULT EINVAL ENOTSOCK", Outcome(Kind.LATE, 0, "cannot accept on .*: {cause}"),
-         "it ends anyway, and nobody was left", when="draining"),
+         "it ends anyway, and no client was left", when="draining"),
     Rule("poll", "*", UNHARMED, "a look into an accept queue, which is made again", child=False),
 ]
 
@@ -252,7 +252,7 @@ SUPERVISOR_ALSO = [
     Rule("fork waitpid", "*", CANNOT_START, "it was the only worker, or none can be counted"),
     Rule("calloc", "*", CANNOT_START, "no room for what is known of a worker"),
     Rule("io_uring_setup io_uring_register", "ENOMEM", UNHARMED, "a smaller ring does"),
-    Rule("write", "*", LINE_LOST, "nobody is left to tell (base/log.c)"),
+    Rule("write", "*", LINE_LOST, "no reader is left (base/log.c)"),
     Rule("poll", "*", UNHARMED, "a look into an accept queue, which is made again"),
     Rule("mmap", "*", UNUSABLE, "of the ring that is tried before anything else"),
 ]
@@ -281,7 +281,7 @@ WORKER_RULES = [
     Rule("mmap io_uring_setup io_uring_register seccomp", "*", NEW_WORKER, "it cannot begin, and has no client yet"),
     Rule("recv send poll shutdown getsockopt", "*", CLIENT, "only this client's connection is concerned"),
     Rule("uring_recv uring_send uring_poll", "*", CLIENT, "the same"),
-    Rule("write", "*", LINE_LOST, "nobody is left to tell (base/log.c)", detail=(2,)),
+    Rule("write", "*", LINE_LOST, "no reader is left (base/log.c)", detail=(2,)),
     Rule("write read", "*", UNHARMED, "a wake-up: the next one comes"),
     Rule("getrlimit ioctl close setsockopt listen munmap madvise lstat unlink calloc", "*", UNHARMED,
          "nothing depends on it"),
@@ -330,7 +330,7 @@ TALK_RULES = [
     Rule("poll", "ENOMEM", UNHARMED, "no memory for a moment is no reason to end (net/io.c)"),
     Rule("poll", "*", Outcome(Kind.ENDS, 4, "cannot wait for events: {cause}"), "it could only spin"),
     Rule("read", "*", Outcome(Kind.ENDS, 4, "cannot read standard input: {cause}"), "this end failed, not the echo"),
-    Rule("write", "EPIPE", Outcome(Kind.QUIET_END, -13), "nobody wants the rest: `talk | head -1`"),
+    Rule("write", "EPIPE", Outcome(Kind.QUIET_END, -13), "no reader wants the rest: `talk | head -1`"),
     Rule("write", "*", Outcome(Kind.ENDS, 4, "cannot write standard output: {cause}"), "whatever the echo was worth"),
     Rule("send", "EPIPE", Outcome(Kind.ENDS, 1, "server ended early" + CAME_BACK), "it takes no more, and has ended"),
     Rule("recv send", "ECONNRESET", Outcome(Kind.ENDS, 1, "server reset the connection" + CAME_BACK),

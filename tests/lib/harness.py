@@ -386,7 +386,7 @@ class Server(Process):
     def socket_of(self, sock):
         """Returns (pid, fd) of the connected socket that serves this client. Works for IPv4 and IPv6."""
         port = sock.getsockname()[1]
-        return wait_until(lambda: self.sockets_of_client(sock), f"somebody who serves the client on port {port}")[0]
+        return wait_until(lambda: self.sockets_of_client(sock), f"a process that serves the client on port {port}")[0]
 
     def process_of(self, sock):
         """The pid of the process that serves this client (IPv4 and IPv6)."""

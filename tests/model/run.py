@@ -67,7 +67,7 @@ def outcome(future):
         return None, str(trouble)
 
 
-def tell_model(model, runs, length):
+def print_model(model, runs, length):
     """Prints one model's searches. Returns its row for the record, and the number of failed ones."""
     print(f"\n{model.name}: {model.promise}")
     wrong = states = 0
@@ -121,11 +121,11 @@ def main():
 
     runs = Runs(options.length)
     try:
-        told = [tell_model(model, runs, options.length) for model in MODELS]
+        printed = [print_model(model, runs, options.length) for model in MODELS]
     finally:
         runs.stop()
-    rows = [row for row, _ in told]
-    wrong = sum(count for _, count in told)
+    rows = [row for row, _ in printed]
+    wrong = sum(count for _, count in printed)
     if options.record and wrong == 0:
         record(rows, "./dev model" if options.length == 1 else f"./dev model {options.length}")
     print()

@@ -109,11 +109,11 @@ def problems_of_talk(plan, seen, cause):
             yield f"{back} of {taken} bytes came back: {len(seen.output)} of {len(seen.data)} did"
     if match := DIFFERS.fullmatch(seen.error):
         at = int(match["at"])
-        told = bytes.fromhex(match["sent"] + match["got"])
-        if at != plan.trouble.at or told != seen.data[at : at + 1] + seen.output[at : at + 1]:
+        reported = bytes.fromhex(match["sent"] + match["got"])
+        if at != plan.trouble.at or reported != seen.data[at : at + 1] + seen.output[at : at + 1]:
             yield f"the byte was {plan.trouble.at}"
     elif seen.output != seen.data[: len(seen.output)]:
-        yield "the output differs from the input, and nobody said so"
+        yield "the output differs from the input, and neither end reported it"
 
 
 def problems_of_success(seen):

@@ -64,8 +64,8 @@ class Place:
             os.chown(path, UID, UID)
 
     def command(self, *words):
-        who = [] if self.is_root else ["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups"]
-        return ["nsenter", f"--target={self.first}", "--mount", "--pid", *who, *map(str, words)]
+        as_user = [] if self.is_root else ["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups"]
+        return ["nsenter", f"--target={self.first}", "--mount", "--pid", *as_user, *map(str, words)]
 
     def environment(self):
         return {

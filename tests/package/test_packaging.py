@@ -27,9 +27,9 @@ def test_the_package_has_the_version_of_the_program(version):
 
 def test_the_package_has_the_licence_of_the_program():
     _, holders, terms = (ROOT / "LICENSE").read_text().split("\n\n", 2)
-    told = (DEB / "copyright").read_text()
-    assert holders.replace("Copyright (c) ", "Copyright: ") in told.splitlines()
-    assert " ".join(terms.split()) in " ".join(told.replace("\n .\n", "\n").split())
+    listed = (DEB / "copyright").read_text()
+    assert holders.replace("Copyright (c) ", "Copyright: ") in listed.splitlines()
+    assert " ".join(terms.split()) in " ".join(listed.replace("\n .\n", "\n").split())
 
 
 def test_the_package_is_for_the_architectures_that_were_tried():
@@ -92,9 +92,9 @@ def test_the_package_and_the_image_are_built_with_what_dev_builds_with():
 
 def test_the_container_file_and_the_page_build_it_by_the_same_command():
     texts = (CONTAINERFILE.read_text(), (ROOT / "docs/PACKAGING.md").read_text())
-    told = {command for text in texts for command in re.findall(r"podman build .*", text)}
-    assert len(told) == 1
-    assert "--format docker" in told.pop(), "the other format has no HEALTHCHECK"
+    listed = {command for text in texts for command in re.findall(r"podman build .*", text)}
+    assert len(listed) == 1
+    assert "--format docker" in listed.pop(), "the other format has no HEALTHCHECK"
 
 
 def test_the_description_names_every_command():
@@ -106,11 +106,11 @@ def test_the_description_names_every_command():
 
 def test_every_static_library_is_listed():
     """In the package's field, and by its licence in the image."""
-    told = re.search(r"^static_libraries = (.*)$", (DEB / "rules").read_text(), re.MULTILINE)[1].split()
+    listed = re.search(r"^static_libraries = (.*)$", (DEB / "rules").read_text(), re.MULTILINE)[1].split()
     meson = (ROOT / "src/meson.build").read_text()
     static = re.findall(r"dependency\('(\w+)'[^\n]*static: true", meson)
     packages = {{"zlib": "zlib1g-dev"}.get(name, f"lib{name.removeprefix('lib')}-dev") for name in static}
-    assert set(told) == packages
+    assert set(listed) == packages
     assert all(f"{package}/copyright" in CONTAINERFILE.read_text() for package in packages)
 
 

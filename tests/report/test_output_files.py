@@ -132,7 +132,7 @@ def test_a_file_in_a_directory_that_is_not_writable_is_written(run, old, command
     assert is_whole(command, name.read_text())
 
 
-def as_nobody():
+def as_user_nobody():
     os.setgroups([])
     os.setresgid(NOBODY, NOBODY, NOBODY)
     os.setresuid(NOBODY, NOBODY, NOBODY)
@@ -154,32 +154,32 @@ def public(tmp_path_factory, program):
 
 def run_as_nobody(public, words):
     done = subprocess.run(
-        [str(public / "tcpecho"), *words], capture_output=True, text=True, preexec_fn=as_nobody, timeout=TIMEOUT
+        [str(public / "tcpecho"), *words], capture_output=True, text=True, preexec_fn=as_user_nobody, timeout=TIMEOUT
     )
     return done.returncode, done.stderr
 
 
 @pytest.fixture
-def input_of_nobody(public):
+def input_of_user_nobody(public):
     path = write(public / "run.json", [([100_000], [90_000], 0)] * 5)
     path.chmod(0o644)
     return path
 
 
-def test_without_rights_in_the_directory_a_writable_file_is_written(public, input_of_nobody):
+def test_without_rights_in_the_directory_a_writable_file_is_written(public, input_of_user_nobody):
     folder = public / "results"
     folder.mkdir(mode=0o755)
     result = folder / "result"
     result.write_text(OLD)
     os.chown(result, NOBODY, NOBODY)
-    assert run_as_nobody(public, ["report", "html", "-o", str(result), str(input_of_nobody)]) == (0, "")
+    assert run_as_nobody(public, ["report", "html", "-o", str(result), str(input_of_user_nobody)]) == (0, "")
     assert is_whole("html", result.read_text())
     assert only(result)
-    status, error = run_as_nobody(public, ["report", "html", "-o", str(folder / "new"), str(input_of_nobody)])
+    status, error = run_as_nobody(public, ["report", "html", "-o", str(folder / "new"), str(input_of_user_nobody)])
     assert (status, error) == (4, f"tcpecho: cannot write {folder}/new: permission denied\n")
 
 
-def test_a_file_of_another_owner_stays(public, input_of_nobody):
+def test_a_file_of_another_owner_stays(public, input_of_user_nobody):
     """The file and the directory may be written; a new file would belong to its writer."""
     folder = public / "results"
     folder.mkdir()
@@ -187,7 +187,7 @@ def test_a_file_of_another_owner_stays(public, input_of_nobody):
     result = folder / "result"
     result.write_text(OLD)
     result.chmod(0o666)
-    assert run_as_nobody(public, ["report", "html", "-o", str(result), str(input_of_nobody)]) == (0, "")
+    assert run_as_nobody(public, ["report", "html", "-o", str(result), str(input_of_user_nobody)]) == (0, "")
     assert is_whole("html", result.read_text())
     assert (result.stat().st_uid, result.stat().st_mode & 0o777) == (0, 0o666)
     assert only(result)

@@ -316,6 +316,6 @@ def test_a_pause_is_not_drawn_as_load(draw, report, tmp_path, n):
 
 
 def test_values_above_an_hour_are_reported(draw, tmp_path):
-    told = "what took longer than an hour is drawn as an hour"
-    assert told in draw(documents.write(tmp_path / "run.json", [([US, 2 * HOUR, 3 * HOUR], [US] * 3, 0)]))
-    assert told not in draw(documents.write(tmp_path / "run.json", [([US, HOUR], [US] * 2, 0)]))
+    note = "what took longer than an hour is drawn as an hour"
+    assert note in draw(documents.write(tmp_path / "run.json", [([US, 2 * HOUR, 3 * HOUR], [US] * 3, 0)]))
+    assert note not in draw(documents.write(tmp_path / "run.json", [([US, HOUR], [US] * 2, 0)]))

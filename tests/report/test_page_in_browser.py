@@ -37,7 +37,7 @@ def values_of(seed, middle):
 # Two runs. The first is slower, and its server was stopped for a while.
 RUNS = {"before.json": values_of(1, 90 * US), "after.json": values_of(2, 40 * US)}
 
-CROWD = [f"a-long-name-of-a-run-from-somewhere-{i}.json" for i in range(8)]
+HOSTILE = [f"a-long-name-of-a-run-from-somewhere-{i}.json" for i in range(8)]
 
 
 @pytest.fixture(scope="module")
@@ -56,13 +56,13 @@ def window(folder):
 
 @pytest.fixture(scope="module")
 def pages(program, folder):
-    """Pages: "two" of RUNS, "one" with the first, "crowd" with eight runs that contain hostile text."""
+    """Pages: "two" of RUNS, "one" with the first, "hostile" with eight runs that contain hostile text."""
     for name, seconds in RUNS.items():
         documents.write(folder / name, seconds)
-    for i, name in enumerate(CROWD):
+    for i, name in enumerate(HOSTILE):
         documents.write(folder / name, values_of(i, (30 + 20 * i) * US), host="<script>hacked = 1</script>" * 9,
                         client_bound="<img src=x onerror='hacked = 1'>", command_line="x" * 3000)
-    for page, names in {"two": RUNS, "one": ["before.json"], "crowd": CROWD}.items():
+    for page, names in {"two": RUNS, "one": ["before.json"], "hostile": HOSTILE}.items():
         files = [str(folder / name) for name in names]
         subprocess.run([program, "report", "html", *files, "-o", folder / f"{page}.html"], check=True, timeout=60)
     return lambda name: f"file://{folder}/{name}.html"
@@ -106,7 +106,7 @@ def test_its_own_policy_lets_style_and_script_pass_and_no_other(two):
 
 def test_hostile_texts_do_nothing(window, pages):
     window.look()
-    window.open(pages("crowd"))
+    window.open(pages("hostile"))
     assert window.run("return window.hacked") is None
     assert window.run("return document.querySelectorAll('img, script').length") == 1
     assert "<script>hacked = 1</script>" in window.run("return document.querySelector('#facts').textContent")
@@ -340,7 +340,7 @@ def test_without_javascript_all_but_the_pointer_works(window, pages):
 
 # ---- appearance ----
 
-@pytest.mark.parametrize("page", ["one", "two", "crowd"])
+@pytest.mark.parametrize("page", ["one", "two", "hostile"])
 @pytest.mark.parametrize("width", [320, 360, 800, 1280, 2560])
 def test_no_width_scrolls_sideways_and_no_names_overlap(window, pages, page, width):
     window.look(width=width)
@@ -380,7 +380,7 @@ COLOURS = """
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_by_day_and_by_night_it_has_contrast(window, pages, scheme):
     window.look(scheme=scheme)
-    window.open(pages("crowd"))
+    window.open(pages("hostile"))
     assert (window.run(COLOURS + "return light(paper)") < 0.1) == (scheme == "dark")
     faint = window.run(COLOURS + """
         return [...document.querySelectorAll('h1, h2, p, li, b, span, th, td, summary, footer, label')].map((element) => {
@@ -403,7 +403,7 @@ def test_by_day_and_by_night_it_has_contrast(window, pages, scheme):
 
 def test_runs_are_distinguished_without_colours(window, pages):
     window.look()
-    window.open(pages("crowd"))
+    window.open(pages("hostile"))
     marks = window.run("return [...document.querySelectorAll('#percentiles .mark.response')].map((mark) => "
                        "mark.getAttribute('href') + ' ' + mark.getAttribute('class'))")
     assert {re.search(r"mark-\d", mark).group() for mark in marks} == {f"mark-{i}" for i in range(1, 9)}
@@ -429,7 +429,7 @@ def test_paper_is_white_and_narrow(window, pages):
 def test_paper_has_all_runs(window, pages, tmp_path):
     """Tables scroll on a screen; on paper the columns of eight runs, with response and service time each, must fit."""
     window.look()
-    window.open(pages("crowd"))
+    window.open(pages("hostile"))
     n_columns = window.run("return document.querySelector('#values tbody tr').children.length")
     n_runs = window.run("return document.querySelector('#facts thead tr').children.length - 1")
     assert (n_columns, n_runs) == (17, 8)

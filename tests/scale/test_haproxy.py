@@ -149,7 +149,7 @@ def test_connections_that_never_end_are_cut_at_the_drain_timeout_by_a_fin(networ
     ask(network, "set server fleet/s1 state drain")
     held = sessions(network, "s1")
     assert servers["s1"].end(signal.SIGTERM) == 1
-    wait_until(lambda: sessions(network, "s1") == 0, "the balancer to have told the clients")
+    wait_until(lambda: sessions(network, "s1") == 0, "the balancer to have moved the clients")
     found, _ = result_of(load)
     assert load.returncode == 1
     assert found["errors"] == {"ended": held}

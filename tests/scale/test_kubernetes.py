@@ -55,7 +55,7 @@ def test_a_manifest_is_valid(kind, client):
 
 
 BREAKS = {
-    "a field that there is not": lambda pod: pod["containers"][0].update(readynessProbe={}),
+    "an unknown field": lambda pod: pod["containers"][0].update(readynessProbe={}),
     "a field in the wrong place": lambda pod: pod.update(readOnlyRootFilesystem=True),
     "a number for a text": lambda pod: pod["containers"][0]["args"].append(1),
     "a text for a number": lambda pod: pod["securityContext"].update(runAsUser="65532"),

@@ -122,6 +122,6 @@ const char *world_broken_law(const struct world *world)
 	if (!world->failed && world->stops == 0 && world->n_returned != WORLD_BYTES)
 		return "it closes before every byte came back";
 	if (!world->failed && !world->end_seen && world->stops < 2)
-		return "closing resets a client who is still sending";
+		return "closing resets a client that is still sending";
 	return NULL;
 }

@@ -506,7 +506,7 @@ static void say_an_error(const struct stuck *pipe, int n_held)
 		log_hold();
 	for (int i = 0; i < n_held; i++)
 		log_notice("lost");
-	log_error("nobody may miss this");
+	log_error("this must not be lost");
 }
 
 /* The state of a process as ps(1) shows it: R runs, S sleeps, Z has ended. */
@@ -554,17 +554,17 @@ static void assert_an_error_waits(int flags, int n_held, const char *expected)
 
 TEST(an_error_waits_until_it_is_taken)
 {
-	assert_an_error_waits(0, 0, "tcpecho: nobody may miss this\n");
+	assert_an_error_waits(0, 0, "tcpecho: this must not be lost\n");
 }
 
 TEST(an_error_waits_where_standard_error_does_not_block_too)
 {
-	assert_an_error_waits(O_NONBLOCK, 0, "tcpecho: nobody may miss this\n");
+	assert_an_error_waits(O_NONBLOCK, 0, "tcpecho: this must not be lost\n");
 }
 
 TEST(an_error_waits_behind_held_lines_that_are_not_read)
 {
-	assert_an_error_waits(0, 3, "dropped lines=3\ntcpecho: nobody may miss this\n");
+	assert_an_error_waits(0, 3, "dropped lines=3\ntcpecho: this must not be lost\n");
 }
 
 /* ---- a full disk ---- */
@@ -1016,7 +1016,7 @@ static void log_into_nothing(const void *argument)
 		redirect(*fd);
 	else
 		close(STDERR_FILENO);
-	log_error("nobody hears this");
+	log_error("this is not read");
 	log_notice("nor this");
 }
 

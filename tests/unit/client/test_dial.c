@@ -279,7 +279,7 @@ TEST(a_family_that_cannot_be_used_hides_no_other_failure)
 {
 	static const struct {
 		int codes[3];
-		int told;
+		int expected;
 	} cases[] = {
 		{ { -ECONNREFUSED, -ENETUNREACH, ERR_NO_SOURCE }, -ECONNREFUSED },
 		{ { -EAFNOSUPPORT, -ETIMEDOUT, -ENETUNREACH }, -ETIMEDOUT },
@@ -292,7 +292,7 @@ TEST(a_family_that_cannot_be_used_hides_no_other_failure)
 		struct outcome each[3];
 		for (int k = 0; k < 3; k++)
 			each[k] = (struct outcome){ .code = cases[i].codes[k], .is_at_once = true };
-		assert_int_equal(dial_with(0, each).fd, cases[i].told);
+		assert_int_equal(dial_with(0, each).fd, cases[i].expected);
 	}
 }
 

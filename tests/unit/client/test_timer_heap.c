@@ -10,25 +10,25 @@
 TEST(at_first_no_process_sleeps)
 {
 	struct timer_heap timers;
-	uint32_t who;
+	uint32_t connection;
 	assert_int_equal(timer_heap_open(&timers, 3), 0);
 	assert_true(timer_heap_next_ns(&timers) == CLOCK_NEVER);
-	assert_false(timer_heap_due(&timers, CLOCK_NEVER, &who));
+	assert_false(timer_heap_due(&timers, CLOCK_NEVER, &connection));
 	timer_heap_close(&timers);
 }
 
 TEST(one_is_due_at_its_time_and_not_before)
 {
 	struct timer_heap timers;
-	uint32_t who = 9;
+	uint32_t connection = 9;
 	assert_int_equal(timer_heap_open(&timers, 3), 0);
 	timer_heap_set(&timers, 1, 100);
 	assert_int_equal(timer_heap_next_ns(&timers), 100);
-	assert_false(timer_heap_due(&timers, 99, &who));
-	assert_true(timer_heap_due(&timers, 100, &who));
-	assert_int_equal(who, 1);
+	assert_false(timer_heap_due(&timers, 99, &connection));
+	assert_true(timer_heap_due(&timers, 100, &connection));
+	assert_int_equal(connection, 1);
 	timer_heap_set(&timers, 1, CLOCK_NEVER);
-	assert_false(timer_heap_due(&timers, UINT64_MAX, &who));
+	assert_false(timer_heap_due(&timers, UINT64_MAX, &connection));
 	timer_heap_close(&timers);
 }
 
@@ -51,13 +51,14 @@ TEST(the_earliest_is_first_whatever_is_set)
 		for (uint32_t i = 0; i < n; i++)
 			times[i] = CLOCK_NEVER;
 		for (int round = 0; round < 500; round++) {
-			uint32_t who = (uint32_t)rand() % n;
-			times[who] = rand() % 10 == 0 ? CLOCK_NEVER : (uint64_t)(rand() % 50);
-			timer_heap_set(&timers, who, times[who]);
+			uint32_t connection = (uint32_t)rand() % n;
+			times[connection] =
+				rand() % 10 == 0 ? CLOCK_NEVER : (uint64_t)(rand() % 50);
+			timer_heap_set(&timers, connection, times[connection]);
 			uint64_t least = least_of(times, n);
 			assert_true(timer_heap_next_ns(&timers) == least);
-			if (timer_heap_due(&timers, 50, &who))
-				assert_true(times[who] == least);
+			if (timer_heap_due(&timers, 50, &connection))
+				assert_true(times[connection] == least);
 			else
 				assert_true(least == CLOCK_NEVER);
 		}

@@ -112,7 +112,7 @@ TEST(a_manager_with_a_path_or_an_abstract_name_gets_the_message)
 	unit_directory_remove(&directory);
 }
 
-static void tell_nobody(const void *argument)
+static void notify_without_manager(const void *argument)
 {
 	(void)argument;
 	struct activation_notify notify = { 0 };
@@ -125,7 +125,7 @@ static void tell_nobody(const void *argument)
 
 TEST(without_a_manager_no_message_is_sent)
 {
-	unit_in_child(tell_nobody, NULL);
+	unit_in_child(notify_without_manager, NULL);
 }
 
 struct unreachable {

@@ -119,7 +119,7 @@ TEST(a_child_that_ended_is_reaped_once_with_how_it_ended)
 	unit_in_child(reap_in_every_way, NULL);
 }
 
-static void reap_a_crowd(const void *argument)
+static void reap_many(const void *argument)
 {
 	(void)argument;
 	enum { N = 50 };
@@ -135,7 +135,7 @@ static void reap_a_crowd(const void *argument)
 
 TEST(each_of_many_children_is_reaped)
 {
-	unit_in_child(reap_a_crowd, NULL);
+	unit_in_child(reap_many, NULL);
 }
 
 static void fork_at_the_limit(const void *argument)

@@ -100,10 +100,10 @@ TEST(a_client_whose_process_cannot_be_known_is_a_question_mark)
 
 TEST(a_zeroed_peer_is_unknown_and_has_no_source)
 {
-	struct peer nobody = { 0 };
+	struct peer unknown = { 0 };
 	uint64_t source;
-	assert_false(peer_source(&nobody, &source));
-	assert_true(strlen(peer_name(&nobody).text) > 0);
+	assert_false(peer_source(&unknown, &source));
+	assert_true(strlen(peer_name(&unknown).text) > 0);
 }
 
 /* Every connection has one, and it contains no pointers. */

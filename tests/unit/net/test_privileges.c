@@ -110,7 +110,7 @@ TEST(a_name_without_an_entry_is_no_user)
 	assert_int_equal(uid, 1);
 }
 
-static void become_nobody(const void *argument)
+static void become_user_nobody(const void *argument)
 {
 	(void)argument;
 	uid_t uid;
@@ -139,7 +139,7 @@ TEST(after_a_change_of_user_no_other_identity_remains)
 {
 	if (geteuid() != 0)
 		unit_skip("only root can become another user");
-	unit_in_child(become_nobody, NULL);
+	unit_in_child(become_user_nobody, NULL);
 }
 
 static void become_root(const void *argument)

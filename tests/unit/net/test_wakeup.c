@@ -15,7 +15,7 @@
 
 struct shared {
 	struct wakeup_sleep sleep;
-	_Alignas(64) _Atomic uint64_t told;
+	_Alignas(64) _Atomic uint64_t sent;
 	_Alignas(64) _Atomic uint64_t seen;
 };
 
@@ -191,7 +191,7 @@ _Noreturn static void tell_many(uint64_t n, uint32_t random)
 	alarm(3 * UNIT_TIMEOUT_S);
 	for (uint64_t i = 0; i < n; i++) {
 		spend_some_time(&random);
-		uint64_t mine = atomic_fetch_add(&shared->told, 1) + 1;
+		uint64_t mine = atomic_fetch_add(&shared->sent, 1) + 1;
 		wakeup_post(&wakeup);
 		for (int tries = 0; atomic_load(&shared->seen) < mine; tries++) {
 			if (tries > 1000)
@@ -204,24 +204,24 @@ _Noreturn static void tell_many(uint64_t n, uint32_t random)
 /* Returns whether there was a new post, and marks all posts as seen. */
 static bool look(void)
 {
-	uint64_t told = atomic_load_explicit(&shared->told, memory_order_relaxed);
-	if (told == atomic_load_explicit(&shared->seen, memory_order_relaxed))
+	uint64_t sent = atomic_load_explicit(&shared->sent, memory_order_relaxed);
+	if (sent == atomic_load_explicit(&shared->seen, memory_order_relaxed))
 		return false;
-	atomic_store(&shared->seen, told);
+	atomic_store(&shared->seen, sent);
 	return true;
 }
 
-static void sleep_and_count(uint32_t n_tellers, uint64_t n_each)
+static void sleep_and_count(uint32_t n_senders, uint64_t n_each)
 {
 	uint64_t n_sleeps = 0;
 	uint32_t random = 4711;
-	for (uint32_t i = 0; i < n_tellers; i++) {
+	for (uint32_t i = 0; i < n_senders; i++) {
 		pid_t pid = fork();
 		assert_true(pid >= 0);
 		if (pid == 0)
 			tell_many(n_each, i + 1);
 	}
-	while (atomic_load(&shared->seen) < n_tellers * n_each) {
+	while (atomic_load(&shared->seen) < n_senders * n_each) {
 		if (look())
 			continue;
 		spend_some_time(&random);
@@ -233,12 +233,12 @@ static void sleep_and_count(uint32_t n_tellers, uint64_t n_each)
 		}
 		wakeup_end_sleep(&wakeup);
 	}
-	for (uint32_t i = 0; i < n_tellers; i++) {
+	for (uint32_t i = 0; i < n_senders; i++) {
 		int status;
 		assert_true(wait(&status) > 0);
 		assert_int_equal(status, 0);
 	}
-	assert_int_equal(atomic_load(&shared->told), n_tellers * n_each);
+	assert_int_equal(atomic_load(&shared->sent), n_senders * n_each);
 	assert_true(n_sleeps > 0);
 }
 

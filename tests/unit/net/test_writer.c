@@ -238,7 +238,7 @@ TEST(the_master_of_a_terminal_stays_the_same)
 
 /* ---- the reader goes ---- */
 
-static void write_to_nobody(const struct output *out)
+static void write_without_reader(const struct output *out)
 {
 	struct writer writer;
 	int reader = out->reader;
@@ -254,10 +254,10 @@ static void write_to_nobody(const struct output *out)
 TEST(a_reader_that_is_gone_is_an_error)
 {
 	unit_need_terminal();
-	try_all(write_to_nobody);
+	try_all(write_without_reader);
 }
 
-static void open_for_nobody(const void *argument)
+static void open_without_reader(const void *argument)
 {
 	(void)argument;
 	struct writer writer;
@@ -270,7 +270,7 @@ static void open_for_nobody(const void *argument)
 
 TEST(a_reader_that_was_gone_before_is_one_too)
 {
-	unit_in_child(open_for_nobody, NULL);
+	unit_in_child(open_without_reader, NULL);
 }
 
 /* ---- waiting for the reader ---- */

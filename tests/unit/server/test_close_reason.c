@@ -51,7 +51,7 @@ TEST(every_code_of_a_broken_connection_has_its_reason)
 static struct unit_capture log_of;
 
 /* 192.0.2.7:51334 */
-static struct peer somebody(void)
+static struct peer a_peer(void)
 {
 	struct addr addr = addr_wildcard(AF_INET, 51334);
 	addr.v4.sin_addr.s_addr = htonl(0xc0000207);
@@ -69,7 +69,7 @@ static const char *line_of(struct conn_record facts)
 TEST(an_ending_is_one_line)
 {
 	assert_string_equal(line_of((struct conn_record){
-				    .peer = somebody(),
+				    .peer = a_peer(),
 				    .in = 120,
 				    .out = 100,
 				    .lasted_ns = 3214 * CLOCK_NS_PER_MS,
@@ -99,7 +99,7 @@ TEST(every_reason_has_its_word)
 #undef X
 	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
 		const char *line = line_of((struct conn_record){
-			.peer = somebody(),
+			.peer = a_peer(),
 			.reason = words[i].reason,
 			.code = -ENOBUFS,
 			.signal = SIGKILL,
@@ -113,7 +113,7 @@ TEST(a_reason_that_cannot_be_has_none)
 	static const int numbers[] = { CLOSE_ERROR + 1, INT32_MAX, -1, INT32_MIN };
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
 		const char *line = line_of((struct conn_record){
-			.peer = somebody(),
+			.peer = a_peer(),
 			.reason = (enum close_reason)numbers[i],
 		});
 		assert_string_equal(strstr(line, "reason="), "reason=?\n");
@@ -124,7 +124,7 @@ TEST(in_json_it_is_one_object)
 {
 	log_setup(LOG_JSON, false);
 	line_of((struct conn_record){
-		.peer = somebody(), .in = 1, .out = 2, .reason = CLOSE_KILLED, .signal = SIGSEGV });
+		.peer = a_peer(), .in = 1, .out = 2, .reason = CLOSE_KILLED, .signal = SIGSEGV });
 	log_setup(LOG_TEXT, false);
 	assert_string_equal(log_of.text, "{\"event\":\"end\",\"peer\":\"192.0.2.7:51334\","
 					 "\"in\":1,\"out\":2,"

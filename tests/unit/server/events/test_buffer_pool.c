@@ -140,7 +140,7 @@ TEST(a_buffer_never_written_to_takes_no_memory)
 }
 
 /* Takes and fills all buffers, then returns all except n_kept. */
-static void have_a_crowd_and_keep(uint32_t n_kept)
+static void have_many_and_keep(uint32_t n_kept)
 {
 	for (uint32_t i = 0; i < MOST; i++)
 		fill(buffer_pool_take(&pool));
@@ -151,7 +151,7 @@ static void have_a_crowd_and_keep(uint32_t n_kept)
 
 TEST(of_those_that_were_given_back_a_few_stay_memory_and_no_more)
 {
-	have_a_crowd_and_keep(3);
+	have_many_and_keep(3);
 	assert_int_equal(count_warm(), 3 + BUFFER_POOL_WARM);
 	for (uint32_t i = 0; i < 3; i++)
 		assert_true(is_filled(i)); /* no remaining buffer has lost bytes */
@@ -159,7 +159,7 @@ TEST(of_those_that_were_given_back_a_few_stay_memory_and_no_more)
 
 TEST(the_next_client_gets_a_buffer_that_is_memory_already)
 {
-	have_a_crowd_and_keep(0);
+	have_many_and_keep(0);
 	for (int i = 0; i < BUFFER_POOL_WARM; i++)
 		assert_true(pages_of(buffer_pool_take(&pool)) > 0);
 	assert_int_equal(pages_of(buffer_pool_take(&pool)), 0);
@@ -168,7 +168,7 @@ TEST(the_next_client_gets_a_buffer_that_is_memory_already)
 TEST(many_clients_that_come_and_go_leave_no_more_memory_than_the_first)
 {
 	for (int i = 0; i < 5; i++) {
-		have_a_crowd_and_keep(0);
+		have_many_and_keep(0);
 		assert_int_equal(count_warm(), BUFFER_POOL_WARM);
 	}
 	/* Memory stays the same while one client at a time comes and goes. */

@@ -113,7 +113,7 @@ static void pass(uint64_t ns)
 	conn_update_now(&conns, false);
 }
 
-static void assert_nobody_is_due(void)
+static void assert_none_due(void)
 {
 	enum conn_queue queue;
 	assert_null(conn_next_expired(&conns, &queue));
@@ -125,7 +125,7 @@ static void assert_due(const struct conn *conn, enum conn_queue expected)
 	enum conn_queue queue = CONN_QUEUES;
 	assert_ptr_equal(conn_next_expired(&conns, &queue), conn);
 	assert_int_equal(queue, expected);
-	assert_nobody_is_due();
+	assert_none_due();
 }
 
 /* This connection is due after exactly this time. */
@@ -133,7 +133,7 @@ static void assert_due_in(uint64_t ns, const struct conn *conn, enum conn_queue 
 {
 	assert_int_equal(conn_deadline_ns(&conns), now_ns + ns);
 	pass(ns - CLOCK_NS_PER_MS);
-	assert_nobody_is_due();
+	assert_none_due();
 	pass(CLOCK_NS_PER_MS);
 	assert_int_equal(conn_deadline_ns(&conns), now_ns);
 	assert_due(conn, expected);
@@ -152,7 +152,7 @@ TEST(without_clients_nothing_is_due)
 	open_crowd(IDLE_NS);
 	assert_int_equal(conn_deadline_ns(&conns), CLOCK_NEVER);
 	pass(1000 * IDLE_NS);
-	assert_nobody_is_due();
+	assert_none_due();
 }
 
 TEST(a_client_whose_bytes_do_not_move_is_due_after_the_idle_timeout)
@@ -174,7 +174,7 @@ TEST(every_byte_that_moves_puts_it_off)
 	pass(IDLE_NS - 2 * CLOCK_NS_PER_S);
 	conn_restart_idle(&conns, first);
 	pass(CLOCK_NS_PER_S);
-	assert_nobody_is_due();
+	assert_none_due();
 	pass(CLOCK_NS_PER_S);
 	assert_due(second, CONN_IDLE);
 	assert_due_in(IDLE_NS - 2 * CLOCK_NS_PER_S, first, CONN_IDLE);
@@ -186,7 +186,7 @@ TEST(without_an_idle_timeout_no_client_is_idle)
 	conn_restart_idle(&conns, come());
 	assert_int_equal(conn_deadline_ns(&conns), CLOCK_NEVER);
 	pass(1000000 * IDLE_NS);
-	assert_nobody_is_due();
+	assert_none_due();
 }
 
 TEST(a_timeout_of_a_hundred_years_is_kept)
@@ -196,7 +196,7 @@ TEST(a_timeout_of_a_hundred_years_is_kept)
 	struct conn *conn = come();
 	conn_restart_idle(&conns, conn);
 	pass(century_ns - century_ns / 1000);
-	assert_nobody_is_due();
+	assert_none_due();
 	pass(century_ns / 500);
 	assert_due(conn, CONN_IDLE);
 }

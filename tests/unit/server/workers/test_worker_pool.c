@@ -159,7 +159,7 @@ TEST(every_worker_has_room_for_its_share_and_no_other)
 	}
 }
 
-TEST(a_crew_that_is_closed_leaves_no_descriptor)
+TEST(a_pool_that_is_closed_leaves_no_descriptor)
 {
 	size_t before = unit_open_descriptors();
 	open_pool(WORKERS, 100, 5);
@@ -237,13 +237,13 @@ TEST(the_clients_of_a_dead_worker_are_counted_as_killed_with_their_bytes)
 TEST(what_a_dead_worker_had_reported_is_counted_as_reported)
 {
 	open_pool(WORKERS, 30, 0);
-	struct client *told = enter(0, 1), *left = enter(0, 2);
-	move(told, 10, 10);
+	struct client *reported = enter(0, 1), *left = enter(0, 2);
+	move(reported, 10, 10);
 	move(left, 5, 5);
 	move(enter(0, 3), 1, 1);
 	assert_true(post_end(0, left));
 	client_table_remove(&pool.tables[0], left);
-	assert_true(post_end(0, told)); /* and then it was killed */
+	assert_true(post_end(0, reported)); /* and then it was killed */
 	unit_capture_begin(&log_of, STDERR_FILENO);
 	config.quiet = false;
 	assert_int_equal(pool_reap(&pool, 0, &killed), 1);
@@ -305,7 +305,7 @@ static struct client *enter_passed_on(uint32_t i)
 	return client_table_add(&pool.tables[i], &message->peer, message->ticket);
 }
 
-static void open_dispatching_crew(void)
+static void open_dispatching_pool(void)
 {
 	open_pool(WORKERS, 30, 2);
 	assert_int_equal(client_table_open(&server.clients, 30, sizeof(struct client)), 0);
@@ -314,7 +314,7 @@ static void open_dispatching_crew(void)
 
 TEST(a_client_passed_on_counts_for_its_source_until_its_end_is_reported)
 {
-	open_dispatching_crew();
+	open_dispatching_pool();
 	assert_non_null(pass_on(0));
 	struct client *client = enter_passed_on(0);
 	assert_non_null(pass_on(1));
@@ -330,7 +330,7 @@ TEST(a_client_passed_on_counts_for_its_source_until_its_end_is_reported)
 
 TEST(client_table_of_a_worker_that_died_count_for_their_source_no_more)
 {
-	open_dispatching_crew();
+	open_dispatching_pool();
 	assert_non_null(pass_on(0));
 	assert_non_null(enter_passed_on(0));
 	assert_non_null(pass_on(0)); /* it had taken this one before it was killed */
@@ -350,7 +350,7 @@ TEST(client_table_of_a_worker_that_died_count_for_their_source_no_more)
 
 TEST(a_client_entered_or_reported_by_a_dead_worker_is_counted_once)
 {
-	open_dispatching_crew();
+	open_dispatching_pool();
 	assert_non_null(pass_on(0));
 	struct client *client = enter_passed_on(0);
 	assert_true(post_end(0, client));
@@ -484,30 +484,30 @@ TEST(whenever_a_worker_is_killed_each_client_it_accepted_is_counted_once)
 	assert_true(control.totals.in - control.totals.out <= 100);
 }
 
-#define CREW_TEST(name) cmocka_unit_test_teardown(name, end)
+#define POOL_TEST(name) cmocka_unit_test_teardown(name, end)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CREW_TEST(a_pool_serves_when_one_of_its_workers_does),
-		CREW_TEST(a_worker_that_ends_early_is_replaced_later_each_time),
-		CREW_TEST(the_shares_of_the_workers_add_up_and_differ_by_one_at_most),
-		CREW_TEST(every_worker_has_room_for_its_share_and_no_other),
-		CREW_TEST(a_crew_that_is_closed_leaves_no_descriptor),
-		CREW_TEST(what_a_worker_reports_is_counted_once),
-		CREW_TEST(a_client_whose_end_was_reported_is_gone),
-		CREW_TEST(the_totals_are_the_ended_and_the_current_clients),
-		CREW_TEST(the_clients_of_a_dead_worker_are_counted_as_killed_with_their_bytes),
-		CREW_TEST(what_a_dead_worker_had_reported_is_counted_as_reported),
-		CREW_TEST(those_of_a_worker_that_failed_ended_by_its_error),
-		CREW_TEST(the_next_worker_finds_the_place_empty),
-		CREW_TEST(a_worker_has_no_memory_of_the_others),
-		CREW_TEST(a_worker_that_goes_on_reporting_does_not_keep_its_supervisor),
-		CREW_TEST(a_table_that_was_scribbled_on_has_no_more_clients_than_places),
-		CREW_TEST(a_client_passed_on_counts_for_its_source_until_its_end_is_reported),
-		CREW_TEST(client_table_of_a_worker_that_died_count_for_their_source_no_more),
-		CREW_TEST(a_client_entered_or_reported_by_a_dead_worker_is_counted_once),
-		CREW_TEST(whenever_a_worker_is_killed_each_client_it_accepted_is_counted_once),
+		POOL_TEST(a_pool_serves_when_one_of_its_workers_does),
+		POOL_TEST(a_worker_that_ends_early_is_replaced_later_each_time),
+		POOL_TEST(the_shares_of_the_workers_add_up_and_differ_by_one_at_most),
+		POOL_TEST(every_worker_has_room_for_its_share_and_no_other),
+		POOL_TEST(a_pool_that_is_closed_leaves_no_descriptor),
+		POOL_TEST(what_a_worker_reports_is_counted_once),
+		POOL_TEST(a_client_whose_end_was_reported_is_gone),
+		POOL_TEST(the_totals_are_the_ended_and_the_current_clients),
+		POOL_TEST(the_clients_of_a_dead_worker_are_counted_as_killed_with_their_bytes),
+		POOL_TEST(what_a_dead_worker_had_reported_is_counted_as_reported),
+		POOL_TEST(those_of_a_worker_that_failed_ended_by_its_error),
+		POOL_TEST(the_next_worker_finds_the_place_empty),
+		POOL_TEST(a_worker_has_no_memory_of_the_others),
+		POOL_TEST(a_worker_that_goes_on_reporting_does_not_keep_its_supervisor),
+		POOL_TEST(a_table_that_was_scribbled_on_has_no_more_clients_than_places),
+		POOL_TEST(a_client_passed_on_counts_for_its_source_until_its_end_is_reported),
+		POOL_TEST(client_table_of_a_worker_that_died_count_for_their_source_no_more),
+		POOL_TEST(a_client_entered_or_reported_by_a_dead_worker_is_counted_once),
+		POOL_TEST(whenever_a_worker_is_killed_each_client_it_accepted_is_counted_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

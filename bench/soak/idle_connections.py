@@ -62,12 +62,12 @@ def parts(count):
     return [count // n + (i < count % n) for i in range(n)]
 
 
-class Crowd:
-    """One run: `with Crowd(options) as crowd: crowd.run()`."""
+class IdleConnections:
+    """One run: `with IdleConnections(options) as idle: idle.run()`."""
 
     def __init__(self, options):
-        self.count, self.engine, self.program = options.crowd.value, options.engine, options.program
-        self.text = f"./dev soak --crowd {options.crowd.text}"
+        self.count, self.engine, self.program = options.idle.value, options.engine, options.program
+        self.text = f"./dev soak --idle {options.idle.text}"
         self.hold = options.hold.value if options.hold else 0
         self.text += f" --hold {options.hold.text}" if options.hold else ""
         self.text += "" if self.engine == "fork" else f" --engine {self.engine}"
