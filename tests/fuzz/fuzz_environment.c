@@ -22,7 +22,8 @@
 static struct option_variable variable_of(const struct command *command, size_t i)
 {
 	struct option_variable made = { "TCPECHO_" };
-	const char *const words[] = { command->name, "_", command->options[i].name };
+	const struct command *owner = command->parent != NULL ? command->parent : command;
+	const char *const words[] = { owner->name, "_", command->options[i].name };
 	size_t n = strlen(made.name);
 	for (size_t word = 0; word < ARRAY_LEN(words); word++) {
 		for (const char *at = words[word]; *at != '\0'; at++)

@@ -151,12 +151,16 @@ void __wrap_help_on_command(FILE *out, const struct command *command)
 
 /* ---- the arguments ---- */
 
+/* Chooses one that runs: `report` only has subcommands. */
 static const struct command *choose_command(struct fuzz_input *input)
 {
 	size_t n = 0;
 	while (commands[n] != NULL)
 		n++;
-	return commands[fuzz_byte(input) % n];
+	size_t i = fuzz_byte(input) % n;
+	while (commands[i]->run == NULL)
+		i = (i + 1) % n;
+	return commands[i];
 }
 
 static void check_value(const struct option_row *row, uint64_t value, enum option_source source)
