@@ -235,6 +235,23 @@ def test_a_link_to_a_line_names_what_stands_there():
         assert words in line, f"line {number} of {target} is {line!r}"
 
 
+# The sources of the names that documents use.
+SOURCES = {path: path.read_text(errors="replace") for folder in ("src", "tests", "bench", "examples")
+           for path in (ROOT / folder).rglob("*") if path.suffix in (".c", ".h", ".py", ".pml", ".css", ".js")}
+
+
+@pytest.mark.parametrize("path", [path for path in DOCUMENTS if path.parent.name != "records"],
+                         ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_file_and_function_that_a_document_names_exists(path):
+    """A renamed file or function keeps its old name in no document. Records are as old as their figures."""
+    files = [f"/{file.relative_to(ROOT)}" for file in SOURCES]
+    for word in re.findall(r"`([^`\n]+)`", path.read_text()):
+        if re.fullmatch(r"[\w/-]+\.(?:c|h|py|pml|css|js)", word) and "NAME" not in word:
+            assert any(file.endswith(f"/{word}") for file in files), f"no file is called {word}"
+        if function := re.fullmatch(r"(\w+_\w+)\(\)", word):
+            assert any(re.search(rf"\b{function[1]}\(", text) for text in SOURCES.values()), f"no function is called {word}"
+
+
 # ---- pages that are made from figures ----
 
 
