@@ -13,8 +13,8 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 import faulty_servers
-from harness import TIMEOUT
 from faulty_servers import FaultyServer
+from harness import TIMEOUT
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench"))

@@ -10,8 +10,8 @@ import subprocess
 import pytest
 
 import faulty_servers
-from harness import TIMEOUT
 from faulty_servers import FaultyServer
+from harness import TIMEOUT
 
 COMMANDS = ["serve", "talk", "help"]
 

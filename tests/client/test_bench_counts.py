@@ -15,9 +15,9 @@ import time
 import pytest
 
 import faulty_servers
+from faulty_servers import FaultyServer
 from harness import TIMEOUT, reset, wait_until
 from results import decode
-from faulty_servers import FaultyServer
 
 
 class Record:

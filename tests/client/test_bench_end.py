@@ -4,14 +4,14 @@ limit."""
 import json
 import re
 import signal
-import subprocess
 import threading
 import time
 
 import pytest
 
-from harness import TIMEOUT, recv_exactly
 from faulty_servers import FaultyServer, never_end, never_reply
+from harness import TIMEOUT, recv_exactly
+from running import running
 
 GRACE = 1.0
 ATTEMPTS = 20
@@ -19,18 +19,8 @@ ATTEMPTS = 20
 
 @pytest.fixture
 def start(program):
-    started = []
-
-    def run(*words):
-        process = subprocess.Popen([program, "bench", "-s", "64", *map(str, words)], stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE, text=True)  # fmt: skip
-        started.append(process)
-        return process
-
-    yield run
-    for process in started:
-        process.kill()
-        process.communicate()
+    with running(program, "bench", "-s", "64") as run:
+        yield run
 
 
 def answer_one(sock):

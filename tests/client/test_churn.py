@@ -7,8 +7,8 @@ import subprocess
 import pytest
 
 import faulty_servers
-from harness import TIMEOUT, server_words
 from faulty_servers import FaultyServer
+from harness import TIMEOUT, server_words
 from tcptable import tcp_sockets
 
 TIME_WAIT = 0x06

@@ -11,11 +11,11 @@ import tempfile
 import pytest
 
 import faulty_servers
+from faulty_servers import FaultyServer
 from harness import TIMEOUT, server_words
 from netns import set_sysctl, sysctl
-from faulty_servers import FaultyServer
-from shortages import LoneUser
 from private_files import own_etc
+from shortages import LoneUser
 from tcptable import tcp_sockets
 
 COMMANDS = {

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from harness import TIMEOUT, server_words, wait_until
+from running import running
 from signalling import stopped
 
 # Timeout of each client, and time for which it is stopped: the reply is in its socket during all of that time.
@@ -23,18 +24,8 @@ CLIENTS = {
 @pytest.fixture
 def start(program):
     """Starts a client that is ended after the test."""
-    processes = []
-
-    def run(*words):
-        pipe = subprocess.PIPE
-        process = subprocess.Popen([program, *map(str, words)], stdin=pipe, stdout=pipe, stderr=pipe)
-        processes.append(process)
-        return process
-
-    yield run
-    for process in processes:
-        process.kill()
-        process.communicate()
+    with running(program, stdin=subprocess.PIPE, text=False) as run:
+        yield run
 
 
 def stop_under_way(server, client):

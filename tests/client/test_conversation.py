@@ -27,8 +27,8 @@ from harness import (
     wait_until,
 )
 from faulty_servers import FaultyServer, FullListener
-from streams import pattern
 from private_files import own_etc
+from streams import pattern
 from terminal import Terminal, open_terminal
 
 MIB = 1 << 20

@@ -15,11 +15,11 @@ import pytest
 
 import faulty_servers
 from bulk import Endless, Feeder
+from faulty_servers import NO_ECHO_OR_HALF_CLOSE, NO_HALF_CLOSE, FaultyServer, FullListener
 from harness import TIMEOUT, proc_state, proc_text, server_words, wait_until
 from netns import set_sysctl
-from faulty_servers import NO_ECHO_OR_HALF_CLOSE, NO_HALF_CLOSE, FaultyServer, FullListener
-from streams import pattern
 from private_files import own_etc
+from streams import pattern
 
 # Neighbouring bytes differ, so that the offset of a lost or doubled byte is clear.
 DATA = bytes(number * 7 % 256 for number in range(300))

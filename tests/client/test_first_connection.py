@@ -6,8 +6,8 @@ import subprocess
 import pytest
 
 import faulty_servers
-from harness import TIMEOUT, server_words, wait_until
 from faulty_servers import FaultyServer
+from harness import TIMEOUT, server_words, wait_until
 
 COMMANDS = {
     "ping": ["ping", "-c", "3", "-i", "0"],

@@ -15,9 +15,9 @@ import time
 import pytest
 
 import faulty_servers
+from faulty_servers import FaultyServer, UnixQueue
 from harness import TIMEOUT, Process, own_memory_kib, proc_state, reset, server_words, wait_until
 from netns import set_sysctl
-from faulty_servers import FaultyServer, UnixQueue
 
 DIED = re.compile(
     r"^connection (\d+) lost \((\w+)\): (.*); ([\d.]+) s old, (\d+) heartbeats?, "

@@ -11,8 +11,9 @@ import time
 import pytest
 
 import faulty_servers
-from harness import TIMEOUT, recv_exactly, server_words, wait_until
 from faulty_servers import FaultyServer, FullListener
+from harness import TIMEOUT, recv_exactly, server_words, wait_until
+from running import running
 from signalling import stopped
 
 ENDINGS = {"INT": signal.SIGINT, "TERM": signal.SIGTERM, "duration": None}
@@ -21,20 +22,8 @@ CONNECTIONS = pytest.mark.parametrize("n", [1, 50])
 
 @pytest.fixture
 def start(program):
-    processes = []
-
-    def run(*words):
-        process = subprocess.Popen(
-            [program, "ping", "--hold", "--json", *map(str, words)],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        processes.append(process)
-        return process
-
-    yield run
-    for process in processes:
-        process.kill()
-        process.communicate()
+    with running(program, "ping", "--hold", "--json") as run:
+        yield run
 
 
 def finish(process):

@@ -6,30 +6,18 @@ import subprocess
 import pytest
 
 import faulty_servers
+from faulty_servers import FaultyServer, answer_with
 from harness import TIMEOUT
-from faulty_servers import FaultyServer
 
 SAID = re.compile(r"^connection \d+ lost \(wrong\): (.*); [\d.]+ s old, \d+ heartbeats?, ", re.M)
 
 
-def answer(greeting, reply, closes=True):
-    def treat(sock):
-        sock.sendall(greeting)
-        for _ in faulty_servers.pieces_of(sock):
-            sock.sendall(reply)
-            if closes:
-                break
-        sock.close()
-
-    return treat
-
-
 ENDPOINTS = {
-    "http": (answer(b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"), "not an echo server but an HTTP server: "),
-    "tls": (answer(b"", b"\x15\x03\x01\x00\x02\x02\x46"), "not an echo server but a TLS server: "),
+    "http": (answer_with(b"HTTP/1.1 400 Bad Request\r\n\r\n", once=True), "not an echo server but an HTTP server: "),
+    "tls": (answer_with(b"\x15\x03\x01\x00\x02\x02\x46", once=True), "not an echo server but a TLS server: "),
     # The server sends first; under load its greeting may arrive too late to show that.
-    "smtp": (answer(b"220 mail ESMTP\r\n", b"500 what\r\n", closes=False), "not an echo server: it "),
-    "redis": (answer(b"", b"-ERR unknown command\r\n", closes=False), "not an echo server: it answers "),
+    "smtp": (answer_with(b"500 what\r\n", b"220 mail ESMTP\r\n"), "not an echo server: it "),
+    "redis": (answer_with(b"-ERR unknown command\r\n"), "not an echo server: it answers "),
     "capitals": (faulty_servers.echo_through(lambda _, piece: piece.swapcase()), "no plain echo: it exchanges upper"),
     "prefix": (faulty_servers.echo_through(lambda _, piece: b"> " + piece), 'no plain echo: it adds "> " before'),
 }

@@ -16,10 +16,10 @@ import urllib.request
 import pytest
 
 import faulty_servers
-from harness import TIMEOUT, children_of, proc_state, recv_exactly, server_words, sockets_of, wait_until
 from faulty_servers import FaultyServer, FullListener
-from signalling import block_all
+from harness import TIMEOUT, children_of, proc_state, recv_exactly, server_words, sockets_of, wait_until
 from private_files import own_etc
+from signalling import block_all
 from tcptable import tcp_sockets
 
 COMMANDS = {

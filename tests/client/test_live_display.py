@@ -6,9 +6,9 @@ import subprocess
 
 import pytest
 
+from faulty_servers import FaultyServer, FullListener, UnixQueue, never_reply
 from harness import TIMEOUT, server_words
 from outputs import PipeOutput, TerminalOutput, fill
-from faulty_servers import FaultyServer, FullListener, UnixQueue, never_reply
 from terminal import Terminal
 
 FIGURES = r"/s, \d+ echoes, \d+ failed, p50 \d+\.\d us, p99 \d+\.\d us"

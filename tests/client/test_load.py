@@ -15,8 +15,8 @@ import time
 import pytest
 
 import faulty_servers
-from harness import TIMEOUT, recv_exactly, server_words, sockets_of, wait_until
 from faulty_servers import FaultyServer, FullListener, UnixQueue
+from harness import TIMEOUT, recv_exactly, server_words, sockets_of, wait_until
 from signalling import stopped
 from terminal import Terminal
 

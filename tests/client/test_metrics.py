@@ -17,8 +17,8 @@ import urllib.request
 import pytest
 
 import faulty_servers
-from harness import TIMEOUT, recv_all, server_words, wait_until
 from faulty_servers import FaultyServer
+from harness import TIMEOUT, recv_all, server_words, wait_until
 from private_files import own_etc
 from tools import tool
 

@@ -5,8 +5,8 @@ import subprocess
 import pytest
 
 import faulty_servers
-from harness import TIMEOUT, recv_exactly, reset
 from faulty_servers import FaultyServer
+from harness import TIMEOUT, recv_exactly, reset
 
 
 def end_after_echo(sock):

@@ -10,8 +10,8 @@ import pytest
 
 import faulty_servers
 from bulk import Feeder
-from harness import reset, wait_until
 from faulty_servers import NO_ECHO_OR_HALF_CLOSE, FaultyServer
+from harness import reset, wait_until
 from streams import pattern
 from terminal import Terminal
 

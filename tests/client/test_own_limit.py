@@ -19,7 +19,7 @@ MODES = {"closed": [], "open": ["-r", "500"], "churn": ["--churn"], "threads": [
 
 @pytest.fixture
 def start(program):
-    with running(program, "bench") as run:
+    with running(program, "bench", "--json") as run:
         yield run
 
 

@@ -11,8 +11,8 @@ import time
 import pytest
 
 import faulty_servers
-from harness import TIMEOUT, server_words, wait_until
 from faulty_servers import FaultyServer, FullListener
+from harness import TIMEOUT, server_words, wait_until
 
 LINE = re.compile(r"^(\d+) bytes? from (\S+): seq=(\d+)(?: connect=([\d.]+) us)? time=([\d.]+) us$")
 COUNTS = re.compile(

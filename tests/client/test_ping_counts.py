@@ -12,8 +12,9 @@ import time
 import pytest
 
 import faulty_servers
-from harness import TIMEOUT, recv_exactly, server_words, wait_until
 from faulty_servers import FaultyServer, FullListener
+from harness import TIMEOUT, recv_exactly, server_words, wait_until
+from running import running
 from signalling import stopped
 
 COUNTS = re.compile(
@@ -34,19 +35,8 @@ MODES = {
 
 @pytest.fixture
 def start(program):
-    processes = []
-
-    def run(*words, prefix=()):
-        process = subprocess.Popen(
-            [*prefix, program, "ping", *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        processes.append(process)
-        return process
-
-    yield run
-    for process in processes:
-        process.kill()
-        process.communicate()
+    with running(program, "ping") as run:
+        yield run
 
 
 def finish(process):

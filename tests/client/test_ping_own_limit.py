@@ -8,8 +8,8 @@ import time
 import pytest
 
 import faulty_servers
-from harness import server_words, wait_until
 from faulty_servers import FaultyServer
+from harness import server_words, wait_until
 from running import end, running
 from shortages import hogs
 from signalling import stopped
@@ -28,7 +28,7 @@ MODES = {
 
 @pytest.fixture
 def start(program):
-    with running(program, "ping") as run:
+    with running(program, "ping", "--json") as run:
         yield run
 
 

@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
-from harness import TIMEOUT
 from faulty_servers import FaultyServer, pieces_of
+from harness import TIMEOUT
 
 COMMANDS = {
     "ping": ["ping", "-c", "1", "-i", "0"],

@@ -11,9 +11,10 @@ import time
 
 import pytest
 
-from harness import TIMEOUT, recv_exactly, reset, wait_until
 from faulty_servers import FullListener
+from harness import TIMEOUT, recv_exactly, reset, wait_until
 from private_files import own_etc
+from running import running
 
 NAME = "many.example"
 
@@ -38,19 +39,8 @@ def names(own_network, tmp_path):
 
 @pytest.fixture
 def start(program):
-    processes = []
-
-    def run(*words, prefix=()):
-        process = subprocess.Popen(
-            [*prefix, program, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        processes.append(process)
-        return process
-
-    yield run
-    for process in processes:
-        process.kill()
-        process.communicate()
+    with running(program) as run:
+        yield run
 
 
 # ---- the first connection ----

@@ -6,14 +6,14 @@ import datetime
 import json
 import re
 import signal
-import subprocess
 import threading
 import time
 
 import pytest
 
-from harness import TIMEOUT, server_words, sockets_of, wait_until
 from faulty_servers import FaultyServer
+from harness import TIMEOUT, server_words, sockets_of, wait_until
+from running import running
 
 QUICK = ["-q", "--warmup", "0", "-d", "100ms"]
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
@@ -21,17 +21,8 @@ EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 
 @pytest.fixture
 def start(program):
-    processes = []
-
-    def run(*arguments):
-        words = [program, "bench", *QUICK, *map(str, arguments)]
-        processes.append(subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
-        return processes[-1]
-
-    yield run
-    for process in processes:
-        process.kill()
-        process.communicate()
+    with running(program, "bench", *QUICK) as run:
+        yield run
 
 
 class Witness:

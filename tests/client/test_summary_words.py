@@ -6,8 +6,8 @@ import subprocess
 import pytest
 
 import faulty_servers
-from harness import TIMEOUT
 from faulty_servers import FaultyServer
+from harness import TIMEOUT
 
 # A count of one in the plural, or a higher count in the singular.
 WRONG_NUMBER = re.compile(r"\b(?:1 \w+ (?:bytes|connections|errors)|1 (?:bytes|connections|echoes|failures|"

@@ -8,27 +8,15 @@ import subprocess
 import pytest
 
 import faulty_servers
+from faulty_servers import FaultyServer, answer_with
 from harness import TIMEOUT
-from faulty_servers import FaultyServer
-
-
-def answer_all(greeting, reply, once=False):
-    def treat(sock):
-        sock.sendall(greeting)
-        for _ in faulty_servers.pieces_of(sock):
-            sock.sendall(reply)
-            if once:
-                break
-        sock.close()
-
-    return treat
 
 
 ENDPOINTS = {
-    "http": (answer_all(b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", once=True), "not an echo server but an HTTP server"),
-    "tls": (answer_all(b"", b"\x15\x03\x01\x00\x02\x02\x46", once=True), "not an echo server but a TLS server"),
-    "smtp": (answer_all(b"220 mail ESMTP\r\n", b"500 what\r\n"), "not an echo server: it sends first"),
-    "mysql": (answer_all(b"J\0\0\0\n5.7.1\0" + bytes(30), b"\x17\0\0\x01\xff\x13\x04"), "not an echo server: it sends first"),
+    "http": (answer_with(b"HTTP/1.1 400 Bad Request\r\n\r\n", once=True), "not an echo server but an HTTP server"),
+    "tls": (answer_with(b"\x15\x03\x01\x00\x02\x02\x46", once=True), "not an echo server but a TLS server"),
+    "smtp": (answer_with(b"500 what\r\n", b"220 mail ESMTP\r\n"), "not an echo server: it sends first"),
+    "mysql": (answer_with(b"\x17\0\0\x01\xff\x13\x04", b"J\0\0\0\n5.7.1\0" + bytes(30)), "not an echo server: it sends first"),
     "inverted": (faulty_servers.echo_through(lambda _, piece: bytes(byte ^ 255 for byte in piece)), "no plain echo"),
 }
 

@@ -150,6 +150,20 @@ def speak_first(greeting):
     return treat
 
 
+def answer_with(reply, greeting=b"", once=False):
+    """Sends the greeting, then the same reply to whatever comes, as servers of other protocols do. once: closes then."""
+
+    def treat(sock):
+        sock.sendall(greeting)
+        for _ in pieces_of(sock):
+            sock.sendall(reply)
+            if once:
+                break
+        sock.close()
+
+    return treat
+
+
 def answer_and_end(answered, of, after_fin=False):
     """Receives `of` bytes, returns the first `answered` of them, then sends its FIN: after the client's, or at once."""
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Measurements that run while a test stops, disturbs or interrupts them."""
+"""Commands that run while a test stops, disturbs or interrupts them."""
 import contextlib
 import json
 import subprocess
@@ -8,13 +8,14 @@ from harness import TIMEOUT
 
 
 @contextlib.contextmanager
-def running(program, command):
-    """Yields a function that starts `tcpecho COMMAND --json WORD...`; running commands are killed at the end."""
+def running(program, *first, **defaults):
+    """Yields a function that starts `tcpecho FIRST... WORD...` with pipes; running commands are killed at the end."""
     processes = []
+    defaults = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **defaults}
 
-    def run(*words, **more):
-        words = [program, command, "--json", *map(str, words)]
-        processes.append(subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more))
+    def run(*words, prefix=(), **more):
+        command = [*prefix, program, *map(str, (*first, *words))]
+        processes.append(subprocess.Popen(command, **{**defaults, **more}))
         return processes[-1]
 
     try:

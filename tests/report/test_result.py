@@ -15,8 +15,9 @@ import time
 import pytest
 
 import faulty_servers
-from harness import TIMEOUT, Server, server_words, wait_until
 from faulty_servers import FaultyServer
+from harness import TIMEOUT, Server, server_words, wait_until
+from running import running
 from signalling import stopped
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -36,17 +37,8 @@ ECHO_HISTOGRAMS = {"response": "histogram", "service": "service_histogram"}
 
 @pytest.fixture
 def start(program):
-    processes = []
-
-    def run(*words):
-        command = [program, *map(str, words)]
-        processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
-        return processes[-1]
-
-    yield run
-    for process in processes:
-        process.kill()
-        process.communicate()
+    with running(program) as run:
+        yield run
 
 
 def document_of(process):

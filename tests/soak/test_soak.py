@@ -9,9 +9,9 @@ import pytest
 import soak
 from bulk import Endless
 from clients import Client, large_stream, medium_stream, verdict_of
+from faulty_servers import FaultyServer, add_bytes, answer_and_end, close_at_once, drop_byte, echo_through, flip_bit, repeat_byte
 from harness import reset
 from ledger import Ledger, disagreement
-from faulty_servers import FaultyServer, add_bytes, answer_and_end, close_at_once, drop_byte, echo_through, flip_bit, repeat_byte
 
 SEED = 1
 
