@@ -94,7 +94,7 @@ const struct man_example bench_examples[] = {
 const char *const bench_diagnostics[] = {
 	"the 99th percentile is 1234.5 us, more than 1ms",
 	"812.0 echoes per second, fewer than 1000",
-	"the client was the limit: a thread of the client used 99 % of its core",
+	"the client was the limit: a thread of the client used 99 % of a core",
 	"--start-at 2026-11-26T12:00:00Z: is in the past, by this machine's clock",
 	"The first two are status 1, the third is status 4 with --strict, the last is status 2.",
 	NULL,

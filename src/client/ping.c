@@ -53,10 +53,10 @@ struct ping {
 	uint64_t connect_ns; /* connect time */
 
 	uint64_t clock_read_ns; /* time of the last clock read */
-	uint64_t resumed_ns;    /* when waits were last restarted: own_use_restarts_wait() */
+	uint64_t resumed_ns;    /* when waits were last restarted: bottleneck_gap_restarts_wait() */
 	bool is_in_flight;      /* a message is in flight, or connecting for it */
-	struct own_use use;
-	struct own_idle idle;
+	struct bottleneck_usage use;
+	struct bottleneck_idle idle;
 	struct kernel_view kernel;
 	struct ping_stats stats;
 	uint64_t number; /* of the message, from 1 */
@@ -98,8 +98,8 @@ static void ping_read_signals(struct ping *ping)
  */
 static void ping_update_now(struct ping *ping, uint64_t expected_ns, uint64_t now_ns)
 {
-	if (own_use_note_gap(&ping->use, expected_ns, now_ns) &&
-	    own_use_restarts_wait(now_ns - expected_ns, ping->conn.wait_ns))
+	if (bottleneck_note_gap(&ping->use, expected_ns, now_ns) &&
+	    bottleneck_gap_restarts_wait(now_ns - expected_ns, ping->conn.wait_ns))
 		ping->resumed_ns = now_ns;
 	ping->clock_read_ns = now_ns;
 }
@@ -141,7 +141,7 @@ MUST_USE static int ping_wait_for(struct ping *ping, struct pollfd *wanted, size
 		if (ping->is_in_flight)
 			ping_update_now(ping, ping->clock_read_ns + received_ns, before_ns);
 		if (ping->is_in_flight)
-			until_ns = clock_earlier_ns(until_ns, before_ns + OWN_SLICE_NS);
+			until_ns = clock_earlier_ns(until_ns, before_ns + BOTTLENECK_SLICE_NS);
 		int ready = io_wait(fds, 2 + n, until_ns);
 		if (ready < 0)
 			return ready;
@@ -373,8 +373,8 @@ static void run_ping_loop(struct ping *ping)
 	uint64_t due_ns = clock_now_ns();
 	ping_stats_start(&ping->stats, due_ns);
 	ping->report->start_ns = clock_since_epoch_ns(due_ns);
-	own_use_begin(&ping->use);
-	own_idle_open(&ping->idle);
+	bottleneck_begin(&ping->use);
+	bottleneck_idle_open(&ping->idle);
 	if (ping->config->duration_ns != 0)
 		ping->end_ns = clock_after_ns(due_ns, ping->config->duration_ns);
 	while (!ping->is_over && ping->stats.code == 0) {
@@ -385,9 +385,9 @@ static void run_ping_loop(struct ping *ping)
 		if (due_ns >= ping->signals_read_ns + SIGNALS_NS)
 			ping_read_signals(ping);
 		if (clock_now_ns() < due_ns) {
-			own_idle_begin(&ping->idle);
+			bottleneck_idle_begin(&ping->idle);
 			wait_until_due(ping, due_ns);
-			own_idle_end(&ping->idle);
+			bottleneck_idle_end(&ping->idle);
 		}
 		ping->is_over |= clock_now_ns() >= ping->end_ns;
 	}
@@ -398,8 +398,8 @@ static void run_ping_loop(struct ping *ping)
 	if (ping->is_over && ping->conn.fd >= 0 && ping_conn_is_back(&ping->conn))
 		receive_while_idle(ping);
 	ping_stats_end(&ping->stats, clock_now_ns());
-	own_use_end(&ping->use);
-	own_idle_close(&ping->idle);
+	bottleneck_end(&ping->use);
+	bottleneck_idle_close(&ping->idle);
 	close_connection(ping);
 }
 

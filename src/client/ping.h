@@ -9,8 +9,8 @@
 
 #include "base/compiler.h"
 #include "base/exit_status.h"
+#include "client/bottleneck.h"
 #include "client/output.h"
-#include "client/own_limit.h"
 #include "client/served_by.h"
 #include "net/addr.h"
 #include "net/tcpinfo.h"
@@ -47,7 +47,7 @@ struct ping_report {
 	struct tcpinfo_sending sending;
 	double cpu_share; /* CPU time of the thread, in cores */
 	/* Why the times are limited by the client rather than the server; empty: they are not. */
-	char client_bound[OWN_LIMIT_SIZE];
+	char client_bound[BOTTLENECK_SIZE];
 };
 
 /*

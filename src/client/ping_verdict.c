@@ -9,7 +9,7 @@
 #include "base/units.h"
 #include "client/dial.h"
 
-void ping_check_client(const struct own_use *use, const struct own_idle *idle,
+void ping_check_client(const struct bottleneck_usage *use, const struct bottleneck_idle *idle,
 		       struct ping_report *report)
 {
 	int limit = dial_limit(&report->result);
@@ -19,7 +19,8 @@ void ping_check_client(const struct own_use *use, const struct own_idle *idle,
 		snprintf(report->client_bound, sizeof(report->client_bound), "%s%s",
 			 err_text(limit).text, dial_remedy(limit));
 	else
-		own_limit_of_times(use, idle, &report->result.response, report->client_bound);
+		bottleneck_describe_times(use, idle, &report->result.response,
+					  report->client_bound);
 }
 
 MUST_USE static bool is_right(const struct result *result)

@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-#include "client/own_limit.h"
+#include "client/bottleneck.h"
 #include "client/ping.h"
 
 /* What ended the run. Neither: its count is reached, it is not an echo server, or output failed. */
@@ -15,7 +15,7 @@ struct ping_end {
 };
 
 /* Fills in the CPU share of the client, and why the client was the limit. */
-void ping_check_client(const struct own_use *use, const struct own_idle *idle,
+void ping_check_client(const struct bottleneck_usage *use, const struct bottleneck_idle *idle,
 		       struct ping_report *report);
 
 /* Fills in is_interrupted and the verdict. Prints the reason if no count shows it. */

@@ -21,7 +21,7 @@ static void set_reconnect_failure(struct reconnect *reconnect, int code)
 static void connect_known(struct reconnect *reconnect, uint64_t now_ns)
 {
 	int fd = connect_begin(&reconnect->addr, reconnect->request.source);
-	own_use_note_connect(reconnect->use, clock_now_ns() - now_ns);
+	bottleneck_note_connect(reconnect->use, clock_now_ns() - now_ns);
 	reconnect->retry_ns = 0;
 	if (fd >= 0) {
 		reconnect->fd = fd;

@@ -20,8 +20,8 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
+#include "client/bottleneck.h"
 #include "client/dial.h"
-#include "client/own_limit.h"
 #include "net/addr.h"
 
 struct reconnect {
@@ -31,7 +31,7 @@ struct reconnect {
 	uint32_t n_failures;         /* consecutive lookups that found no server */
 	uint64_t next_ns;            /* earliest time of the next lookup, after redial_pause_ns() */
 
-	struct own_use *use; /* records the duration of connect(2) calls */
+	struct bottleneck_usage *use; /* records the duration of connect(2) calls */
 
 	/* The attempt in progress. */
 	int fd; /* connecting to `addr`; -1: none */

@@ -9,8 +9,8 @@
  * Every byte is a function of seed, connection number and offset (base/payload.h), so no sent byte
  * is stored. The caller owns socket, buffers and clock. Only stream_send() makes a system call.
  *
- * The first wrong byte ends the comparison: `returned` is its offset, stream_case() holds the
- * evidence, and diagnose() (client/diagnosis.h) tells the kind of damage with the expected and the
+ * The first wrong byte ends the comparison: `returned` is its offset, stream_case() returns the
+ * evidence, and diagnose() (client/diagnosis.h) the kind of damage with the expected and the
  * received bytes.
  *
  * Invariant: returned <= sent <= due.

@@ -76,9 +76,9 @@ struct hold_diagnosis {
 struct hold_set {
 	const struct hold_config *config;
 	struct disconnects *disconnects;
-	struct own_use *use;         /* records the duration of connect(2) calls */
-	struct redial redial;        /* contains the server's address */
-	struct served_by *served_by; /* records addresses from which a heartbeat came back */
+	struct bottleneck_usage *use; /* records the duration of connect(2) calls */
+	struct redial redial;         /* contains the server's address */
+	struct served_by *served_by;  /* records addresses from which a heartbeat came back */
 	struct poller poller;
 	struct timer_heap timers;
 	struct hold_conn *list;
@@ -87,7 +87,7 @@ struct hold_set {
 	uint32_t queue_first, n_queued;
 	uint32_t n_connecting;
 	uint64_t start_ns, now_ns;
-	uint64_t resumed_ns; /* when waits were last restarted: own_use_restarts_wait() */
+	uint64_t resumed_ns; /* when waits were last restarted: bottleneck_gap_restarts_wait() */
 	uint64_t n_verified; /* open connections whose first heartbeat came back */
 	uint64_t n_numbers;  /* connections begun so far */
 	struct hold_diagnosis diagnoses[HOLD_DIAGNOSES_MAX];

@@ -45,8 +45,8 @@ struct hold {
 	struct hold_set set;
 	struct metrics_server metrics;
 	struct poller_events events;
-	struct own_use use;
-	struct own_idle idle;
+	struct bottleneck_usage use;
+	struct bottleneck_idle idle;
 	uint64_t clock_read_ns; /* time of the last clock read, between turns and waits */
 	int signals_fd;
 	uint64_t end_ns;
@@ -148,7 +148,7 @@ static uint64_t hold_wait_until_ns(const struct hold *hold, uint64_t clock_read_
 	if (output_is_pending(hold->set.output))
 		until_ns = clock_earlier_ns(until_ns, clock_deadline_ns(OUTPUT_RETRY_NS));
 	if (!is_idle(hold))
-		until_ns = clock_earlier_ns(until_ns, clock_read_ns + OWN_SLICE_NS);
+		until_ns = clock_earlier_ns(until_ns, clock_read_ns + BOTTLENECK_SLICE_NS);
 	return clock_earlier_ns(until_ns, metrics_resume_ns(hold));
 }
 
@@ -178,8 +178,8 @@ static void handle_hold_timers(struct hold *hold, uint64_t now_ns)
  */
 static void hold_update_now(struct hold *hold, uint64_t expected_ns, uint64_t now_ns)
 {
-	if (own_use_note_gap(&hold->use, expected_ns, now_ns) &&
-	    own_use_restarts_wait(now_ns - expected_ns, hold->set.config->wait_ns))
+	if (bottleneck_note_gap(&hold->use, expected_ns, now_ns) &&
+	    bottleneck_gap_restarts_wait(now_ns - expected_ns, hold->set.config->wait_ns))
 		hold->set.resumed_ns = now_ns;
 	hold->clock_read_ns = now_ns;
 }
@@ -188,10 +188,10 @@ MUST_USE static int hold_wait_for_events(struct hold *hold, uint64_t until_ns)
 {
 	bool idles = is_idle(hold);
 	if (idles)
-		own_idle_begin(&hold->idle);
+		bottleneck_idle_begin(&hold->idle);
 	int rc = poller_wait(&hold->set.poller, &hold->events, until_ns);
 	if (idles)
-		own_idle_end(&hold->idle);
+		bottleneck_idle_end(&hold->idle);
 	return rc;
 }
 
@@ -360,12 +360,12 @@ MUST_USE static enum exit_status hold_connections(struct hold *hold, int fd)
 	hold_conn_adopt(set, fd);
 	hold_conn_open_queued(set);
 	hold->clock_read_ns = clock_now_ns();
-	own_use_begin(&hold->use);
-	own_idle_open(&hold->idle);
+	bottleneck_begin(&hold->use);
+	bottleneck_idle_open(&hold->idle);
 	while (rc == 0 && !hold->is_over)
 		rc = run_hold_loop_once(hold);
-	own_use_end(&hold->use);
-	own_idle_close(&hold->idle);
+	bottleneck_end(&hold->use);
+	bottleneck_idle_close(&hold->idle);
 	if (rc < 0)
 		log_error("cannot continue: %s", err_text(rc).text);
 	hold_conn_finish(set);
@@ -398,8 +398,8 @@ MUST_USE static enum exit_status hold_run_loop(struct hold *hold, struct hold_re
 	}
 	if (status == STATUS_OK)
 		report->verdict = hold_verdict(set);
-	own_limit_of_times(&hold->use, &hold->idle, &report->disconnects.round_trip,
-			   report->client_bound);
+	bottleneck_describe_times(&hold->use, &hold->idle, &report->disconnects.round_trip,
+				  report->client_bound);
 	report->is_interrupted = hold->is_signalled && hold->end_ns != CLOCK_NEVER;
 	io_close(&hold->signals_fd);
 	return status;

@@ -12,8 +12,8 @@
 
 #include "base/compiler.h"
 #include "base/exit_status.h"
+#include "client/bottleneck.h"
 #include "client/hold/metrics_server.h"
-#include "client/own_limit.h"
 #include "client/served_by.h"
 #include "net/addr.h"
 #include "stats/disconnects.h"
@@ -40,7 +40,7 @@ struct hold_report {
 	bool is_interrupted;      /* a signal ended the run before its duration was over */
 	struct served_by served_by;
 	/* Why the times are limited by the client rather than the server; empty: they are not. */
-	char client_bound[OWN_LIMIT_SIZE];
+	char client_bound[BOTTLENECK_SIZE];
 };
 
 /*

@@ -92,7 +92,7 @@ void hold_conn_open_one(struct hold_set *set, struct hold_conn *conn)
 {
 	uint64_t begin_ns = clock_now_ns();
 	int fd = connect_begin(&set->redial.addr, NULL);
-	own_use_note_connect(set->use, clock_now_ns() - begin_ns);
+	bottleneck_note_connect(set->use, clock_now_ns() - begin_ns);
 	conn->n_attempts++;
 	if (fd == -EAGAIN) {
 		retry_connect(set, conn);

@@ -51,10 +51,10 @@ struct bench {
 	struct aggregate aggregate;
 	struct mismatch_text wrong; /* meaning of the first wrong byte, if no echo came before */
 	struct live_line live;
-	uint64_t interrupted_ns;      /* 0: no signal came */
-	uint64_t signals_read_ns;     /* signals sent before this time have been read */
-	bool has_logged_endless_wait; /* has printed that replies are awaited without limit */
-	struct own_use watch;         /* of this thread, while messages are measured */
+	uint64_t interrupted_ns;       /* 0: no signal came */
+	uint64_t signals_read_ns;      /* signals sent before this time have been read */
+	bool has_logged_endless_wait;  /* has printed that replies are awaited without limit */
+	struct bottleneck_usage watch; /* of this thread, while messages are measured */
 };
 
 /* ---- signals ---- */
@@ -206,9 +206,9 @@ static void note_process_gap(struct bench *bench, uint64_t expected_ns)
 {
 	uint64_t now_ns = clock_now_ns();
 	if (bench->watch.begin_ns == 0 && now_ns > load_begin_ns(&bench->plan))
-		own_use_begin(&bench->watch);
+		bottleneck_begin(&bench->watch);
 	else
-		own_use_note_process_gap(&bench->watch, expected_ns, now_ns);
+		bottleneck_note_process_gap(&bench->watch, expected_ns, now_ns);
 }
 
 /* Ends the run if the first reply shows that the server is not an echo server. */
@@ -291,7 +291,7 @@ static void fill_times(struct bench *bench, const struct load_sum *sum)
 	if (begin_ns == CLOCK_NEVER)
 		return;
 	report->result.elapsed_ns = load_sum_elapsed_ns(sum, &bench->plan, report->is_interrupted);
-	const struct own_use *use = &sum->use;
+	const struct bottleneck_usage *use = &sum->use;
 	double run_ns = use->elapsed_ns > 0 ? (double)use->elapsed_ns : 1;
 	report->cpu_share = (double)use->cpu_ns / run_ns;
 	report->spin_share = (double)use->spun_ns / run_ns;

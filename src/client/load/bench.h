@@ -8,8 +8,8 @@
 
 #include "base/compiler.h"
 #include "base/exit_status.h"
+#include "client/bottleneck.h"
 #include "client/output.h"
-#include "client/own_limit.h"
 #include "client/served_by.h"
 #include "net/addr.h"
 #include "net/tcpinfo.h"
@@ -59,7 +59,7 @@ struct bench_report {
 	double cpu_share;  /* CPU time of all threads after the warm-up, in cores */
 	double spin_share; /* part of cpu_share spent waiting for due messages without sleeping */
 	/* Why the figures are limited by the client rather than the server; empty: they are not. */
-	char client_bound[OWN_LIMIT_SIZE];
+	char client_bound[BOTTLENECK_SIZE];
 };
 
 /*

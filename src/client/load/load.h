@@ -21,12 +21,12 @@
 
 #include "base/clock.h"
 #include "base/compiler.h"
+#include "client/bottleneck.h"
 #include "client/kernel_view.h"
 #include "client/load/interval_buffer.h"
 #include "client/load/load_server.h"
 #include "client/load/schedule.h"
 #include "client/mismatch.h"
-#include "client/own_limit.h"
 #include "net/addr.h"
 #include "stats/result.h"
 
@@ -100,7 +100,7 @@ struct load {
 	uint64_t last_back_ns;         /* when the last measured message came back */
 	uint64_t end_ns;               /* end of measuring: only messages due before it count */
 	uint64_t ended_ns;             /* when this thread had finished its work */
-	struct own_use use;            /* from the end of the warm-up */
+	struct bottleneck_usage use;   /* from the end of the warm-up */
 	struct kernel_view kernel;
 	struct mismatch_evidence wrong; /* evidence of the thread's first wrong byte */
 	int code;                       /* negative code if the thread gave up; else 0 */

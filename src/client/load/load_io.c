@@ -140,7 +140,7 @@ MUST_USE static int start_connect(struct load_thread *thread, struct load_conn *
 		uint64_t before_ns = clock_now_ns();
 		conn->to = load_server_addr(&thread->plan->server);
 		fd = connect_begin(conn->to, load_source(thread->plan, conn->stream.number));
-		own_use_note_connect(&load->use, clock_now_ns() - before_ns);
+		bottleneck_note_connect(&load->use, clock_now_ns() - before_ns);
 		return fd;
 	}
 	load->first_fd = -1;

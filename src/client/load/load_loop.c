@@ -236,7 +236,8 @@ static void tick(struct load_thread *thread)
 static void load_update_now(struct load_thread *thread, uint64_t expected_ns)
 {
 	thread->now_ns = clock_now_ns();
-	if (expected_ns != 0 && own_use_note_gap(&thread->load->use, expected_ns, thread->now_ns))
+	if (expected_ns != 0 &&
+	    bottleneck_note_gap(&thread->load->use, expected_ns, thread->now_ns))
 		accounting_add_gap(thread, thread->now_ns - expected_ns);
 }
 
@@ -285,8 +286,8 @@ static void begin_measuring(struct load_thread *thread)
 	if (thread->is_measuring || thread->end_ns == 0 || thread->now_ns < thread->begin_ns)
 		return;
 	thread->is_measuring = true;
-	own_use_begin(&thread->load->use);
-	ignore_result(own_use_note_gap(&thread->load->use, thread->begin_ns, thread->now_ns));
+	bottleneck_begin(&thread->load->use);
+	ignore_result(bottleneck_note_gap(&thread->load->use, thread->begin_ns, thread->now_ns));
 }
 
 /* Returns the time of the next scheduled action other than the tick and the slots' deadlines. */
@@ -370,7 +371,7 @@ MUST_USE static int run_loop(struct load_thread *thread)
 	int rc = 0;
 	while (rc == 0 && !is_run_over(thread))
 		rc = run_loop_once(thread);
-	own_use_end(&thread->load->use);
+	bottleneck_end(&thread->load->use);
 	thread->now_ns = clock_now_ns();
 	thread->load->ended_ns = thread->now_ns;
 	thread->load->end_ns = thread->end_ns;

@@ -20,14 +20,14 @@ void load_sum_add(struct load_sum *sum, struct load *load)
 	sum->last_back_ns = clock_later_ns(sum->last_back_ns, load->last_back_ns);
 	sum->end_ns = clock_later_ns(sum->end_ns, load->end_ns);
 	sum->ended_ns = clock_later_ns(sum->ended_ns, load->ended_ns);
-	own_use_add(&sum->use, &load->use);
+	bottleneck_add(&sum->use, &load->use);
 	kernel_view_add(&sum->kernel, &load->kernel);
 	if (load->wrong.is_there &&
 	    (sum->wrong == NULL || load->wrong.until_ns < sum->wrong->until_ns))
 		sum->wrong = &load->wrong;
 }
 
-void load_sum_add_watch(struct load_sum *sum, const struct own_use *watch)
+void load_sum_add_watch(struct load_sum *sum, const struct bottleneck_usage *watch)
 {
 	sum->use.longest_ns = clock_later_ns(sum->use.longest_ns, watch->longest_ns);
 	sum->use.gaps_ns = clock_later_ns(sum->use.gaps_ns, watch->gaps_ns);
@@ -54,19 +54,19 @@ static int local_failure(const struct result *result)
 }
 
 void load_sum_check_client(const struct load_sum *sum, bool is_open, const struct result *result,
-			   char text[OWN_LIMIT_SIZE])
+			   char text[BOTTLENECK_SIZE])
 {
 	uint64_t late_ns = histogram_percentile_ns(&result->lateness, 99);
 	uint64_t usual_ns = histogram_percentile_ns(&result->service, 50);
 	int limit = local_failure(result);
 	if (limit != 0) {
-		snprintf(text, OWN_LIMIT_SIZE, "%s%s", err_text(limit).text, dial_remedy(limit));
+		snprintf(text, BOTTLENECK_SIZE, "%s%s", err_text(limit).text, dial_remedy(limit));
 		return;
 	}
 	if (late_ns > LATENESS_NS && late_ns > usual_ns / 10)
-		snprintf(text, OWN_LIMIT_SIZE,
+		snprintf(text, BOTTLENECK_SIZE,
 			 "one message in a hundred was sent %.1f us late or more because of the "
 			 "client",
 			 clock_us(late_ns));
-	own_limit(&sum->use, !is_open, text);
+	bottleneck_describe(&sum->use, !is_open, text);
 }

@@ -9,10 +9,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "client/bottleneck.h"
 #include "client/kernel_view.h"
 #include "client/load/load.h"
 #include "client/mismatch.h"
-#include "client/own_limit.h"
 #include "stats/result.h"
 
 /* Zeroed: no thread added yet. */
@@ -22,7 +22,7 @@ struct load_sum {
 	 * thread.
 	 */
 	uint64_t last_begun_ns, last_back_ns, end_ns, ended_ns;
-	struct own_use use;
+	struct bottleneck_usage use;
 	struct kernel_view kernel;
 	struct mismatch_evidence *wrong; /* earliest evidence, owned by its thread; NULL: none */
 };
@@ -31,7 +31,7 @@ struct load_sum {
 void load_sum_add(struct load_sum *sum, struct load *load);
 
 /* Adds the gaps seen by the main thread, which only checks whether the process was stopped. */
-void load_sum_add_watch(struct load_sum *sum, const struct own_use *watch);
+void load_sum_add_watch(struct load_sum *sum, const struct bottleneck_usage *watch);
 
 /* Returns the time from begin_ns to moment_ns; 0 if moment_ns is earlier. */
 static inline uint64_t load_sum_since(uint64_t begin_ns, uint64_t moment_ns)
@@ -50,6 +50,6 @@ uint64_t load_sum_elapsed_ns(const struct load_sum *sum, const struct load_plan 
 
 /* Writes why the client was the limit, or "". result: sum over all threads. */
 void load_sum_check_client(const struct load_sum *sum, bool is_open, const struct result *result,
-			   char text[OWN_LIMIT_SIZE]);
+			   char text[BOTTLENECK_SIZE]);
 
 #endif

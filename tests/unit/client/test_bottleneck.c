@@ -2,7 +2,7 @@
 /*
  * When a run is no measurement because the client was the limit: decided by what its threads used.
  */
-#include "client/own_limit.h"
+#include "client/bottleneck.h"
 
 #include <string.h>
 
@@ -12,9 +12,9 @@
 #define MS CLOCK_NS_PER_MS
 
 /* A thread that ran a tenth of two seconds, and never lacked CPU. */
-static struct own_use idle_thread(void)
+static struct bottleneck_usage idle_thread(void)
 {
-	return (struct own_use){
+	return (struct bottleneck_usage){
 		.n_threads = 1,
 		.elapsed_ns = 2000 * MS,
 		.cpu_ns = 200 * MS,
@@ -22,18 +22,18 @@ static struct own_use idle_thread(void)
 	};
 }
 
-static char text[OWN_LIMIT_SIZE];
+static char text[BOTTLENECK_SIZE];
 
 /*
  * Checks whether a client with this one thread is the limit, with this word in the reason. NULL:
  * not the limit.
  */
-static void check(const struct own_use *use, bool is_closed, const char *word)
+static void check(const struct bottleneck_usage *use, bool is_closed, const char *word)
 {
-	struct own_use all = { 0 };
-	own_use_add(&all, use);
+	struct bottleneck_usage all = { 0 };
+	bottleneck_add(&all, use);
 	*text = '\0';
-	assert_true(own_limit(&all, is_closed, text) == (word != NULL));
+	assert_true(bottleneck_describe(&all, is_closed, text) == (word != NULL));
 	if (word != NULL)
 		assert_non_null(strstr(text, word));
 	else
@@ -42,18 +42,18 @@ static void check(const struct own_use *use, bool is_closed, const char *word)
 
 TEST(a_thread_that_lacks_nothing_is_no_limit)
 {
-	struct own_use use = idle_thread();
+	struct bottleneck_usage use = idle_thread();
 	check(&use, true, NULL);
 	check(&use, false, NULL);
 }
 
 TEST(a_long_gap_is_a_limit_and_a_short_one_is_not)
 {
-	struct own_use use = idle_thread();
-	assert_false(own_use_note_gap(&use, 1000 * MS, 1009 * MS));
-	assert_true(own_use_note_gap(&use, 1000 * MS, 1011 * MS));
+	struct bottleneck_usage use = idle_thread();
+	assert_false(bottleneck_note_gap(&use, 1000 * MS, 1009 * MS));
+	assert_true(bottleneck_note_gap(&use, 1000 * MS, 1011 * MS));
 	check(&use, true, NULL);
-	assert_true(own_use_note_gap(&use, 1000 * MS, 1300 * MS));
+	assert_true(bottleneck_note_gap(&use, 1000 * MS, 1300 * MS));
 	check(&use, true,
 	      "was not running (stopped, preempted or suspended) for 311.0 ms in total, "
 	      "300.0 ms at a time at most");
@@ -62,7 +62,7 @@ TEST(a_long_gap_is_a_limit_and_a_short_one_is_not)
 
 TEST(waiting_for_a_core_is_a_limit)
 {
-	struct own_use use = idle_thread();
+	struct bottleneck_usage use = idle_thread();
 	use.waited = 0.09;
 	check(&use, true, NULL);
 	use.waited = 0.54;
@@ -71,39 +71,40 @@ TEST(waiting_for_a_core_is_a_limit)
 
 TEST(a_machine_that_was_suspended_is_a_limit)
 {
-	struct own_use use = idle_thread();
+	struct bottleneck_usage use = idle_thread();
 	use.suspended_ns = 5000 * MS;
 	check(&use, true, "suspended for 5.0 s");
 }
 
 TEST(connecting_that_takes_long_by_itself_is_a_limit)
 {
-	struct own_use use = idle_thread();
+	struct bottleneck_usage use = idle_thread();
 	for (int i = 0; i < 10000; i++)
-		own_use_note_connect(&use, 30000); /* time in connect(), but not in a port search */
+		bottleneck_note_connect(&use,
+					30000); /* time in connect(), but not in a port search */
 	check(&use, true, NULL);
 	use.begin_ns = 1;
 	use.search_waited_ns = thread_times().waited_ns;
 	for (int i = 0; i < 200; i++)
-		own_use_note_connect(&use, 9 * MS);
+		bottleneck_note_connect(&use, 9 * MS);
 	check(&use, true, " calls of connect(2) took ");
 }
 
 TEST(a_thread_that_is_always_busy_is_one_of_a_closed_loop)
 {
-	struct own_use use = idle_thread(), other = idle_thread(), all = { 0 };
+	struct bottleneck_usage use = idle_thread(), other = idle_thread(), all = { 0 };
 	use.cpu_ns = 1980 * MS;
 	use.busiest = 0.99;
-	own_use_add(&all, &use);
-	own_use_add(&all, &other);
+	bottleneck_add(&all, &use);
+	bottleneck_add(&all, &other);
 	*text = '\0';
-	assert_true(own_limit(&all, true, text));
+	assert_true(bottleneck_describe(&all, true, text));
 	assert_non_null(strstr(text, "99 %"));
 }
 
 TEST(spinning_is_no_work)
 {
-	struct own_use use = idle_thread();
+	struct bottleneck_usage use = idle_thread();
 	use.cpu_ns = 1980 * MS;
 	use.spun_ns = 1500 * MS;
 	use.busiest = 0.24;
@@ -113,12 +114,12 @@ TEST(spinning_is_no_work)
 
 TEST(what_is_measured_of_a_thread_that_works)
 {
-	struct own_use use;
-	own_use_begin(&use);
+	struct bottleneck_usage use;
+	bottleneck_begin(&use);
 	uint64_t until_ns = clock_deadline_ns(50 * MS);
 	while (clock_now_ns() < until_ns)
 		continue;
-	own_use_end(&use);
+	bottleneck_end(&use);
 	assert_true(use.elapsed_ns >= 50 * MS);
 	assert_true(use.cpu_ns > 0 && use.cpu_ns <= use.elapsed_ns);
 	assert_true(use.busiest > 0 && use.waited >= 0 && use.waited <= 1);
@@ -130,20 +131,20 @@ TEST(what_is_measured_of_a_thread_that_works)
 /* N messages of 100 us in a second, in which the thread waited for a core for waited_ns. */
 static bool is_limit_of_messages(uint64_t n, uint64_t waited_ns, uint64_t idle_ns)
 {
-	struct own_use use = {
+	struct bottleneck_usage use = {
 		.n_threads = 1,
 		.elapsed_ns = CLOCK_NS_PER_S,
 		.cpu_ns = CLOCK_NS_PER_S, /* busy waiting is no limit */
 		.busiest = 1,
 		.waited = (double)waited_ns / (double)CLOCK_NS_PER_S,
 	};
-	struct own_idle idle = { .fd = -1, .waited_ns = idle_ns };
+	struct bottleneck_idle idle = { .fd = -1, .waited_ns = idle_ns };
 	struct histogram times;
 	*text = '\0';
 	assert_int_equal(histogram_open(&times), 0);
 	if (n > 0)
 		histogram_record_n(&times, 100000, n);
-	bool is_limit = own_limit_of_times(&use, &idle, &times, text);
+	bool is_limit = bottleneck_describe_times(&use, &idle, &times, text);
 	assert_int_equal(is_limit, text[0] != '\0');
 	histogram_close(&times);
 	return is_limit;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "client/own_limit.h"
+#include "client/bottleneck.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -26,15 +26,15 @@
 /* Above this share of time spent waiting for a core, the figures are not the server's. */
 #define WAITED_SHARE 0.1
 
-/* own_limit_of_times(): the wait must also exceed this average for each measured time. */
+/* bottleneck_describe_times(): the wait must also exceed this average for each measured time. */
 #define WAITED_EACH_NS UINT64_C(50000)
 
 /* Above this share of the threads' time spent searching for a free port, ports were the limit. */
 #define SEARCHED_SHARE 0.1
 
-void own_use_begin(struct own_use *ret_use)
+void bottleneck_begin(struct bottleneck_usage *ret_use)
 {
-	*ret_use = (struct own_use){
+	*ret_use = (struct bottleneck_usage){
 		.n_threads = 1,
 		.begin_ns = clock_now_ns(),
 		.begin_suspended_ns = clock_suspended_ns(),
@@ -42,10 +42,10 @@ void own_use_begin(struct own_use *ret_use)
 	};
 }
 
-void own_use_end(struct own_use *use)
+void bottleneck_end(struct bottleneck_usage *use)
 {
 	if (use->begin_ns == 0) {
-		*use = (struct own_use){ 0 };
+		*use = (struct bottleneck_usage){ 0 };
 		return;
 	}
 	struct thread_times end = thread_times();
@@ -64,25 +64,26 @@ void own_use_end(struct own_use *use)
 		use->waited = (double)(waited_ns - usual_ns) / (double)use->elapsed_ns;
 }
 
-void own_use_note_port_search(struct own_use *use, uint64_t took_ns)
+void bottleneck_note_port_search(struct bottleneck_usage *use, uint64_t took_ns)
 {
 	uint64_t waited_ns = thread_times().waited_ns;
 	uint64_t late_ns = waited_ns - use->search_waited_ns;
 	use->search_waited_ns = waited_ns;
-	if (use->begin_ns == 0 || took_ns < late_ns + OWN_CONNECT_NS)
+	if (use->begin_ns == 0 || took_ns < late_ns + BOTTLENECK_CONNECT_NS)
 		return;
 	use->n_searches++;
 	use->searched_ns += took_ns - late_ns;
 }
 
-void own_use_note_process_gap(struct own_use *use, uint64_t expected_ns, uint64_t now_ns)
+void bottleneck_note_process_gap(struct bottleneck_usage *use, uint64_t expected_ns,
+				 uint64_t now_ns)
 {
-	if (use->begin_ns == 0 || now_ns < expected_ns + OWN_GAP_NS)
+	if (use->begin_ns == 0 || now_ns < expected_ns + BOTTLENECK_GAP_NS)
 		return;
 	uint64_t waited_ns = thread_times().waited_ns;
 	uint64_t late_ns = waited_ns - use->begin.waited_ns; /* since the last gap */
 	use->begin.waited_ns = waited_ns;
-	ignore_result(own_use_note_gap(use, expected_ns + late_ns, now_ns));
+	ignore_result(bottleneck_note_gap(use, expected_ns + late_ns, now_ns));
 }
 
 static uint64_t larger_of(uint64_t a, uint64_t b)
@@ -90,7 +91,7 @@ static uint64_t larger_of(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
-void own_use_add(struct own_use *all, const struct own_use *thread)
+void bottleneck_add(struct bottleneck_usage *all, const struct bottleneck_usage *thread)
 {
 	all->n_threads += thread->n_threads;
 	all->elapsed_ns = larger_of(all->elapsed_ns, thread->elapsed_ns);
@@ -112,7 +113,7 @@ static double allowed_cores(void)
 	return quota > 0 && quota < cores ? quota : cores;
 }
 
-static bool is_out_of_ports(const struct own_use *all)
+static bool is_out_of_ports(const struct bottleneck_usage *all)
 {
 	return (double)all->searched_ns >
 	       SEARCHED_SHARE * (double)all->elapsed_ns * (double)all->n_threads;
@@ -120,21 +121,22 @@ static bool is_out_of_ports(const struct own_use *all)
 
 /* Appends a reason to the text. */
 PRINTF_LIKE(2, 3)
-static void add_limit_reason(char text[OWN_LIMIT_SIZE], const char *format, ...)
+static void add_limit_reason(char text[BOTTLENECK_SIZE], const char *format, ...)
 {
 	size_t n = strlen(text);
 	va_list values;
 	if (n > 0)
-		n += (size_t)snprintf(text + n, OWN_LIMIT_SIZE - n, "; ");
-	if (n >= OWN_LIMIT_SIZE)
+		n += (size_t)snprintf(text + n, BOTTLENECK_SIZE - n, "; ");
+	if (n >= BOTTLENECK_SIZE)
 		return;
 	va_start(values, format);
-	vsnprintf(text + n, OWN_LIMIT_SIZE - n, format, values);
+	vsnprintf(text + n, BOTTLENECK_SIZE - n, format, values);
 	va_end(values);
 }
 
 /* Adds a reason if the threads used most of the CPU time that they could use. */
-static void add_work(const struct own_use *all, bool is_busy_bound, char text[OWN_LIMIT_SIZE])
+static void add_work(const struct bottleneck_usage *all, bool is_busy_bound,
+		     char text[BOTTLENECK_SIZE])
 {
 	double cores = allowed_cores(), n_threads = (double)all->n_threads;
 	double usable = cores < n_threads ? cores : n_threads;
@@ -145,11 +147,12 @@ static void add_work(const struct own_use *all, bool is_busy_bound, char text[OW
 				 "its threads used %.0f %% of the %.1f cores that they can use",
 				 worked / usable * 100, usable);
 	else if (worked > BUSY_SHARE * usable || (is_busy_bound && all->busiest > BUSY_SHARE))
-		add_limit_reason(text, "a thread of the client used %.0f %% of its core",
+		add_limit_reason(text, "a thread of the client used %.0f %% of a core",
 				 all->busiest / (usable < 1 ? usable : 1) * 100);
 }
 
-bool own_limit(const struct own_use *all, bool is_busy_bound, char text[OWN_LIMIT_SIZE])
+bool bottleneck_describe(const struct bottleneck_usage *all, bool is_busy_bound,
+			 char text[BOTTLENECK_SIZE])
 {
 	if (all->elapsed_ns == 0) /* nothing was measured */
 		return false;
@@ -176,48 +179,49 @@ bool own_limit(const struct own_use *all, bool is_busy_bound, char text[OWN_LIMI
 	return *text != '\0';
 }
 
-void own_idle_open(struct own_idle *ret_idle)
+void bottleneck_idle_open(struct bottleneck_idle *ret_idle)
 {
-	*ret_idle = (struct own_idle){ .fd = thread_times_open() };
+	*ret_idle = (struct bottleneck_idle){ .fd = thread_times_open() };
 }
 
-void own_idle_close(struct own_idle *idle)
+void bottleneck_idle_close(struct bottleneck_idle *idle)
 {
 	io_close(&idle->fd);
 }
 
-void own_idle_begin(struct own_idle *idle)
+void bottleneck_idle_begin(struct bottleneck_idle *idle)
 {
 	idle->begin = thread_times_read(idle->fd);
 }
 
-void own_idle_end(struct own_idle *idle)
+void bottleneck_idle_end(struct bottleneck_idle *idle)
 {
 	struct thread_times end = thread_times_read(idle->fd);
 	idle->waited_ns += end.waited_ns - idle->begin.waited_ns;
 	idle->n_turns += end.n_turns - idle->begin.n_turns;
 }
 
-bool own_limit_of_times(const struct own_use *use, const struct own_idle *idle,
-			const struct histogram *times, char text[OWN_LIMIT_SIZE])
+bool bottleneck_describe_times(const struct bottleneck_usage *use,
+			       const struct bottleneck_idle *idle, const struct histogram *times,
+			       char text[BOTTLENECK_SIZE])
 {
 	double elapsed_ns = (double)larger_of(use->elapsed_ns, 1), n = (double)times->n;
 	double waited_ns = use->waited * elapsed_ns;
 	uint64_t usual_ns = idle->n_turns * TURN_NS;
 	if (idle->waited_ns > usual_ns)
 		waited_ns -= (double)(idle->waited_ns - usual_ns);
-	struct own_use sleeper = *use;
+	struct bottleneck_usage sleeper = *use;
 	sleeper.cpu_ns = sleeper.spun_ns = 0;
 	sleeper.busiest = 0;
 	sleeper.waited = waited_ns / elapsed_ns;
-	if (own_limit(&sleeper, false, text))
+	if (bottleneck_describe(&sleeper, false, text))
 		return true;
 	if (waited_ns <= WAITED_SHARE * (double)times->sum_ns || waited_ns <= WAITED_EACH_NS * n)
 		return false;
 	/* More than all times together: messages that are not counted waited, too. */
 	if (waited_ns > (double)times->sum_ns)
 		return false;
-	snprintf(text, OWN_LIMIT_SIZE,
+	snprintf(text, BOTTLENECK_SIZE,
 		 "on average, the client waited %.1f us for a core in each round trip of %.1f us",
 		 waited_ns / n / 1e3, clock_us(histogram_mean_ns(times)));
 	return true;
