@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -85,11 +86,21 @@ static bool str_cli(int sockfd)
 	}
 }
 
+static in_port_t port_of(const char *text)
+{
+	char *end;
+	unsigned long port = strtoul(text, &end, 10);
+	if (end == text || *end != '\0' || port > UINT16_MAX) {
+		fprintf(stderr, "not a port: %s\n", text);
+		exit(2);
+	}
+	return htons((uint16_t)port);
+}
+
 int main(int argc, char **argv)
 {
 	struct sockaddr_in server = { .sin_family = AF_INET,
-				      .sin_port =
-					      htons((uint16_t)atoi(argc > 2 ? argv[2] : "9877")) };
+				      .sin_port = port_of(argc > 2 ? argv[2] : "9877") };
 	if (inet_pton(AF_INET, argc > 1 ? argv[1] : "127.0.0.1", &server.sin_addr) != 1) {
 		fprintf(stderr, "not an IPv4 address: %s\n", argv[1]);
 		return 2;

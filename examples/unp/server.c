@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -69,6 +70,17 @@ static int str_echo(int sockfd)
 	}
 }
 
+static in_port_t port_of(const char *text)
+{
+	char *end;
+	unsigned long port = strtoul(text, &end, 10);
+	if (end == text || *end != '\0' || port > UINT16_MAX) {
+		fprintf(stderr, "not a port: %s\n", text);
+		exit(2);
+	}
+	return htons((uint16_t)port);
+}
+
 static int listen_on(const char *port)
 {
 	int listenfd = socket(AF_INET, SOCK_STREAM, 0);
@@ -79,7 +91,7 @@ static int listen_on(const char *port)
 	if (setsockopt(listenfd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
 		die("setsockopt");
 	struct sockaddr_in address = { .sin_family = AF_INET,
-				       .sin_port = htons((uint16_t)atoi(port)),
+				       .sin_port = port_of(port),
 				       .sin_addr.s_addr = htonl(INADDR_ANY) };
 	socklen_t size = sizeof(address);
 	if (bind(listenfd, (struct sockaddr *)&address, size) < 0)

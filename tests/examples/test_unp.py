@@ -172,3 +172,10 @@ def test_the_parent_keeps_no_connected_socket(chapter_server):
         wait_until(lambda: len(os.listdir(f"/proc/{chapter_server.pid}/fd")) == 4, "standard streams and listener")
         sock.sendall(b"x")
         assert recv_exactly(sock, 1) == b"x"
+
+
+@pytest.mark.parametrize("word", ["", "x", "9877x", "-1", "65536"])
+def test_what_is_no_port_is_refused(build, word):
+    for command in (["unp-server", word], ["unp-client", "127.0.0.1", word]):
+        done = subprocess.run([build / "examples/unp" / command[0], *command[1:]], capture_output=True, timeout=TIMEOUT)
+        assert (done.returncode, done.stderr) == (2, f"not a port: {word}\n".encode())
