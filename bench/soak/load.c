@@ -32,7 +32,7 @@
 /* distance in the pattern from one connection to the next */
 #define STEP           ((uint64_t)65537)
 #define MOST_IN_FLIGHT 4096
-#define TIMEOUT_MS    60000
+#define TIMEOUT_MS     60000
 
 #define FIRST_ADDRESS 0x7f010000u /* 127.1.0.0 */
 #define ADDRESSES     (254u << 16)

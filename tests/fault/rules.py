@@ -230,7 +230,7 @@ SERVE_THIRD = [
 WORKER = Outcome(Kind.WORKER, 0, r"warning: worker \d+ failed: {cause}, and with it (\d+) clients?(; another worker replaces it)?")
 NEW_WORKER = WORKER._replace(words=WORKER.words.replace(r"(\d+)", "(0)"))
 NO_WORKER = Outcome(Kind.PAUSED, 0, "warning: cannot start a worker: {cause}, clients wait")
-SHORT = Outcome(Kind.PAUSED, 0, "warning: cannot (start serving|wait for|go on with) .*: {cause}, clients wait")
+SHORT = Outcome(Kind.PAUSED, 0, "warning: cannot (start serving|wait for|continue with) .*: {cause}, clients wait")
 UNUSABLE = Outcome(Kind.REFUSED, 4, "engine uring cannot be used here: .*")
 
 ADD, DEL = 1, 2

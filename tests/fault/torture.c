@@ -5,9 +5,9 @@
  *
  * TORTURE_JOURNAL names a file. Every call is written to it as a line, "PROCESS CALL NTH DETAIL",
  * with " INJECTED" behind it if it was made to fail. PROCESS is 0 for the first process, and its
- * children have numbers by the order of their first calls. NTH counts the calls of that name of that
- * process.
- * DETAIL distinguishes calls of one name: the descriptor, the family, the backlog, the operation.
+ * children have numbers by the order of their first calls. NTH counts the calls of that name in
+ * that process. DETAIL distinguishes calls of one name: the descriptor, the family, the backlog,
+ * the operation.
  *
  * TORTURE_PLAN, "PROCESS CALL NTH ERROR", makes one call fail: ERROR is the errno number, or for
  * getaddrinfo(3) the code that it returns. Without the two variables the program behaves as usual.
@@ -439,8 +439,8 @@ int __wrap_connect(int fd, const struct sockaddr *addr, socklen_t size)
 }
 
 /*
- * With ENOTCONN the real shutdown takes place too, so that the client does not wait for our FIN. Not
- * of a listening socket (SHUT_RD): after a real one, poll(2) always reports a connection.
+ * With ENOTCONN the real shutdown takes place too, so that the client does not wait for our FIN.
+ * Not of a listening socket (SHUT_RD): after a real one, poll(2) always reports a connection.
  */
 int __real_shutdown(int fd, int how);
 int __wrap_shutdown(int fd, int how);

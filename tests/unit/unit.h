@@ -51,7 +51,7 @@ _Noreturn void unit_skip(const char *reason);
 #define UNIT_WAIT_UNTIL(condition)                                                           \
 	do {                                                                                 \
 		for (long tries = 0; !(condition); tries++) {                                \
-			if (tries >= UNIT_TIMEOUT_S * 1000L)                                \
+			if (tries >= UNIT_TIMEOUT_S * 1000L)                                 \
 				fail_msg("%s:%d: still waiting for: %s", __FILE__, __LINE__, \
 					 #condition);                                        \
 			unit_sleep_ms(1);                                                    \
