@@ -56,4 +56,5 @@ def findings():
 
 
 if __name__ == "__main__":
-    print(*findings()[0], sep="\n")
+    lines, unused = findings()
+    print(*lines, *unused, sep="\n")

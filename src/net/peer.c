@@ -7,9 +7,11 @@
 
 static uint32_t process_behind(int fd)
 {
-	struct ucred who = { 0 };
-	socklen_t size = sizeof(who);
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0 ? (uint32_t)who.pid : 0;
+	struct ucred credentials = { 0 };
+	socklen_t size = sizeof(credentials);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0)
+		return 0;
+	return (uint32_t)credentials.pid;
 }
 
 struct peer peer_of(int fd, const struct addr *addr)

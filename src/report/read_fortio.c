@@ -37,7 +37,7 @@ MUST_USE static int read_bucket(struct json_reader *reader, const json_t *json)
 	if (rc < 0)
 		return rc;
 	if (to_ns < from_ns || n > INT64_MAX - times->n)
-		return json_refuse(reader, "a bucket of its histogram is damaged");
+		return json_refuse(reader, "a bucket of the histogram is damaged");
 	uint64_t n_parts = n < PARTS ? n : PARTS, n_done = 0;
 	for (uint64_t part = 1; part <= n_parts; part++) {
 		uint64_t n_next = n / n_parts * part + n % n_parts * part / n_parts;

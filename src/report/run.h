@@ -36,7 +36,7 @@ struct run_facts {
 	uint64_t n_cpus;          /* processors that it could use; 0: unknown */
 	char *command_line;       /* quoted for a shell */
 	uint64_t start_ns;        /* start of the measurement, ns since 1970; 0: unknown */
-	char *congestion_control; /* of its connections: "cubic"; NULL: unknown */
+	char *congestion_control; /* algorithm, as "cubic"; NULL: unknown */
 	uint64_t mss;             /* maximum segment size in bytes; 0: unknown */
 };
 

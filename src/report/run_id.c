@@ -151,7 +151,7 @@ int run_id_set_join(const struct run *runs, size_t n, struct run_parts *ret_part
 		n_parts += count_parts(&runs[i]);
 	if (n_parts > RUN_PARTS_MAX) {
 		snprintf(reterr_why->text, sizeof(reterr_why->text),
-			 "they are of %zu runs, and at most %d can be told apart", n_parts,
+			 "they are of %zu runs, and at most %d can be distinguished", n_parts,
 			 RUN_PARTS_MAX);
 		return -EBADMSG;
 	}

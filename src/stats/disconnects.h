@@ -21,7 +21,7 @@
 	X(DISCONNECT_UNREACHABLE, "unreachable",                                                \
 	  "there is no way to the server, or none is let through")                              \
 	X(DISCONNECT_WRONG, "wrong", "a byte came back wrong, or was never sent")               \
-	X(DISCONNECT_REFUSED, "refused", "nobody listens there")                                \
+	X(DISCONNECT_REFUSED, "refused", "no server listens there")                             \
 	X(DISCONNECT_ERROR, "error", "anything else, of this machine for instance")
 
 #define X(symbol, name, what) symbol,

@@ -443,7 +443,7 @@ def test_a_dead_port_is_never_met_by_being_it(talk):
             break
     assert seen == {
         "cannot connect to 127.0.0.1 port 40000: connection refused (is a server listening there?)",
-        "cannot connect to 127.0.0.1 port 40000: the connection leads back to itself, nobody listens there",
+        "cannot connect to 127.0.0.1 port 40000: the connection leads back to itself, no server listens there",
     }
 
 

@@ -209,7 +209,7 @@ FILES = {
                                 '[{"Start": 0.1, "End": 0.2, "Count": 6}], "Min": 0.1, "Max": 0.2, "Avg": 0.15}}',
                                 '"Count" and "Data" contradict each other'),
     "fortio backwards": ('{"ActualDuration": 1, "DurationHistogram": {"Count": 6, "Data": '
-                         '[{"Start": 0.2, "End": 0.1, "Count": 6}]}}', "a bucket of its histogram is damaged"),
+                         '[{"Start": 0.2, "End": 0.1, "Count": 6}]}}', "a bucket of the histogram is damaged"),
     "fortio of negative times": ('{"ActualDuration": 1, "DurationHistogram": {"Count": 6, "Data": '
                                  '[{"Start": -0.2, "End": 0.1, "Count": 6}]}}', '"Start" is not a number from 0 on'),
     "fortio of another mean": ('{"ActualDuration": 1, "DurationHistogram": {"Count": 6, "Data": '

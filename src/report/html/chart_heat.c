@@ -176,7 +176,7 @@ static void put_map(const struct view *view, const struct heat *heat, size_t i)
 void chart_heat(const struct view *view)
 {
 	struct heat heat = heat_of(view);
-	heat.plot.about = "The darker, the more echoes took so long; "
+	heat.plot.about = "A darker cell has more echoes with that time; "
 			  "percentiles are in the tables above.";
 	heat.plot.x_title = "since the measuring began";
 	heat.plot.x = view->elapsed;

@@ -148,10 +148,10 @@ static void put_remarks(const struct view *view, size_t i)
 {
 	static const char *const inexact[] = {
 		[RUN_TCPECHO] = NULL,
-		[RUN_HLOG] = "from an HdrHistogram log: every count, and nothing of who measured",
+		[RUN_HLOG] = "from an HdrHistogram log: every count, and nothing about the client",
 		[RUN_HGRM] = "from a list of percentiles: what lies between two lines of it is "
 			     "taken to be the second",
-		[RUN_FORTIO] = "from fortio: within each of its coarse buckets the values are "
+		[RUN_FORTIO] = "from fortio: within each coarse bucket the values are "
 			       "taken to be spread evenly",
 	};
 	FILE *out = view->out;
