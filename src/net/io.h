@@ -66,6 +66,12 @@ MUST_USE int io_make_blocking(int fd, uint64_t recv_timeout_ns);
 size_t io_unacknowledged(int fd);
 
 /*
+ * In that number, a FIN that we sent counts as a byte (RFC 9293 3.4). The kernel handles it alone:
+ * with this number or less, the peer has all our bytes.
+ */
+#define IO_FIN_SIZE 1
+
+/*
  * Makes close(2) discard unsent data and send RST instead of FIN (socket(7), SO_LINGER). If the
  * kernel refuses the option, the socket closes normally.
  */

@@ -11,7 +11,7 @@
 #include "net/oom.h"
 #include "net/sockopt.h"
 #include "net/sysinfo.h"
-#include "server/blocking/session.h"
+#include "server/linger.h"
 #include "server/workers/dispatch.h"
 
 /* With more clients than this, the kernel must not send all keepalive probes at once. */
@@ -428,8 +428,8 @@ void admission_pass_time(struct admission *admission)
 	enum drain_phase phase = phase_of(admission);
 	if (admission_is_paused(admission) && clock_now_ns() >= admission->resume_ns)
 		admission->resume_ns = 0;
-	linger_pass_time(&admission->linger, phase >= DRAIN_ABORTING ? SESSION_LINGER_ABORTING_NS
-								     : SESSION_LINGER_IDLE_NS);
+	linger_pass_time(&admission->linger,
+			 phase >= DRAIN_ABORTING ? LINGER_ABORTING_NS : LINGER_IDLE_NS);
 	if (phase >= DRAIN_ABORTING)
 		turn_waiting_away(admission, phase == DRAIN_KILLING);
 	if (phase == DRAIN_KILLING)

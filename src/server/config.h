@@ -7,9 +7,17 @@
 #define SERVER_CONFIG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct engine;
+
+/*
+ * Maximum bytes per receive, and maximum bytes kept for a client that does not read. Large, so that
+ * bulk data needs few calls, but small enough for the cache of a core; small echoes use only the
+ * first page of a child's buffer.
+ */
+#define CLIENT_BUFFER_SIZE ((size_t)64 * 1024)
 
 struct server_config {
 	const struct engine *engine;

@@ -16,6 +16,13 @@
 
 #include "base/clock.h"
 
+/*
+ * Linger timeout of every connection: normally, as after an idle timeout; and while the server
+ * aborts and waits for it.
+ */
+#define LINGER_IDLE_NS     (5 * CLOCK_NS_PER_S)
+#define LINGER_ABORTING_NS CLOCK_NS_PER_S
+
 /* Maximum sockets in one process. */
 #define LINGER_MAX 256
 

@@ -43,7 +43,7 @@
 static unsigned char message[LARGE], returned[LARGE + 1];
 
 /* The session's buffer. */
-static IO_ALIGNED unsigned char buffer[SESSION_BUFFER_SIZE];
+static IO_ALIGNED unsigned char buffer[CLIENT_BUFFER_SIZE];
 
 /* Fills the message with bytes without repeating parts (a linear congruential generator). */
 static int fill_message(void **state __attribute__((unused)))

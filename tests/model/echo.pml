@@ -41,7 +41,7 @@
 
 byte bytes;  /* the length of the input */
 byte window; /* WINDOW_SIZE */
-byte buffer; /* SESSION_BUFFER_SIZE */
+byte buffer; /* CLIENT_BUFFER_SIZE */
 
 /* The two directions: bytes in the sender's and the receiver's kernel together. */
 byte to_server_size, to_client_size;

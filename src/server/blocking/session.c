@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "echo/echo.h"
 #include "net/io.h"
+#include "server/linger.h"
 
 /*
  * After this many receives, or this time, without a poll of the shutdown pipe, it is polled anyway:
@@ -38,9 +39,6 @@
  */
 #define ACK_PAUSE_FIRST_NS CLOCK_NS_PER_MS
 #define ACK_PAUSE_MAX_NS   (500 * CLOCK_NS_PER_MS)
-
-/* Our FIN counts as an unacknowledged byte (RFC 9293 3.4). The kernel alone handles that one. */
-#define FIN_SIZE 1
 
 static void session_set_reason(struct session *session, enum close_reason reason, int code)
 {
@@ -80,12 +78,12 @@ static void session_abort(struct session *session)
 	session->is_interrupted = session->is_interruptible;
 	if (is_lingering(session))
 		session->linger_deadline_ns = clock_earlier_ns(
-			session->linger_deadline_ns, clock_deadline_ns(SESSION_LINGER_ABORTING_NS));
+			session->linger_deadline_ns, clock_deadline_ns(LINGER_ABORTING_NS));
 }
 
 static void stop_for_drain(struct session *session)
 {
-	session_stop(session, CLOSE_DRAIN, clock_deadline_ns(SESSION_LINGER_ABORTING_NS));
+	session_stop(session, CLOSE_DRAIN, clock_deadline_ns(LINGER_ABORTING_NS));
 }
 
 /* Returns whether the server aborts and the session still echoes bytes that have arrived. */
@@ -147,7 +145,7 @@ static void wait_while_moving(struct session *session, short events)
 		before = after;
 		after = io_unacknowledged(session->fd);
 	} while (after < before);
-	session_stop(session, CLOSE_IDLE, clock_deadline_ns(SESSION_LINGER_IDLE_NS));
+	session_stop(session, CLOSE_IDLE, clock_deadline_ns(LINGER_IDLE_NS));
 }
 
 /*
@@ -212,8 +210,8 @@ static void session_receive(struct session *session)
 		stop_for_drain(session);
 		return;
 	}
-	ssize_t n = may_block ? io_recv_wait(session->fd, session->buffer, SESSION_BUFFER_SIZE)
-			      : io_recv(session->fd, session->buffer, SESSION_BUFFER_SIZE);
+	ssize_t n = may_block ? io_recv_wait(session->fd, session->buffer, CLIENT_BUFFER_SIZE)
+			      : io_recv(session->fd, session->buffer, CLIENT_BUFFER_SIZE);
 	session->is_quiet = n == -EAGAIN;
 	session->waited_ns = 0;
 	/* Bytes that were acknowledged meanwhile are progress: then the idle time begins now. */
@@ -268,10 +266,10 @@ static bool stay_until_delivered(struct session *session)
 	if (session->ack_pause_ns == 0) {
 		session->ack_pause_ns = ACK_PAUSE_FIRST_NS;
 		session->ack_deadline_ns = session->is_aborting
-						   ? clock_deadline_ns(SESSION_LINGER_ABORTING_NS)
+						   ? clock_deadline_ns(LINGER_ABORTING_NS)
 						   : idle_deadline_ns(session);
 	}
-	while (left > FIN_SIZE && session->reason == CLOSE_NONE) {
+	while (left > IO_FIN_SIZE && session->reason == CLOSE_NONE) {
 		struct pollfd shutdown_pipe = {
 			.fd = session->is_aborting ? -1 : session->shutdown_fd,
 			.events = POLLIN,
@@ -289,10 +287,10 @@ static bool stay_until_delivered(struct session *session)
 			fail(session, code);
 		} else if (ready > 0) {
 			session_abort(session);
-			session->ack_deadline_ns = clock_deadline_ns(SESSION_LINGER_ABORTING_NS);
+			session->ack_deadline_ns = clock_deadline_ns(LINGER_ABORTING_NS);
 		} else if (left < before && !session->is_aborting) {
 			session->ack_deadline_ns = idle_deadline_ns(session);
-		} else if (left > FIN_SIZE && polled_ns >= session->ack_deadline_ns) {
+		} else if (left > IO_FIN_SIZE && polled_ns >= session->ack_deadline_ns) {
 			session_stop(session, session->is_aborting ? CLOSE_DRAIN : CLOSE_IDLE,
 				     session->ack_deadline_ns);
 		}

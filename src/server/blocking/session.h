@@ -14,19 +14,7 @@
 #include "echo/echo.h"
 #include "server/client_table.h"
 #include "server/close_reason.h"
-
-/*
- * Maximum bytes per receive, and maximum bytes kept for a client that never reads. Large, so that
- * bulk data needs few calls; small echoes use only its first page.
- */
-#define SESSION_BUFFER_SIZE ((size_t)64 * 1024)
-
-/*
- * Linger timeout: after an idle timeout, and while the server itself ends and waits for this
- * process.
- */
-#define SESSION_LINGER_IDLE_NS     (5 * CLOCK_NS_PER_S)
-#define SESSION_LINGER_ABORTING_NS CLOCK_NS_PER_S
+#include "server/config.h"
 
 struct session {
 	int fd;                   /* the connected socket; the session does not close it */
@@ -35,7 +23,7 @@ struct session {
 	uint64_t recv_timeout_ns; /* receive timeout of the socket (SO_RCVTIMEO), 0: none */
 	uint64_t idle_timeout_ns; /* idle timeout, 0: none */
 	struct conn_stats *stats; /* updated at every step */
-	unsigned char *buffer; /* IO_ALIGNED, SESSION_BUFFER_SIZE bytes; only the session uses it */
+	unsigned char *buffer; /* IO_ALIGNED, CLIENT_BUFFER_SIZE bytes; only the session uses it */
 
 	/*
 	 * For a process with other work besides its client: session_run() returns when

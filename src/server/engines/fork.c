@@ -78,7 +78,7 @@ struct fork_engine {
  */
 static struct {
 	_Alignas(4096) struct fork_stack stack;
-	IO_ALIGNED unsigned char buffer[SESSION_BUFFER_SIZE];
+	IO_ALIGNED unsigned char buffer[CLIENT_BUFFER_SIZE];
 } child_memory;
 
 /*

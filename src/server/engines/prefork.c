@@ -41,7 +41,7 @@
 struct prefork {
 	struct worker *worker;
 	uint64_t idle_since_ns;
-	IO_ALIGNED unsigned char buffer[SESSION_BUFFER_SIZE];
+	IO_ALIGNED unsigned char buffer[CLIENT_BUFFER_SIZE];
 };
 
 static void prefork_publish(const struct client *client)

@@ -77,7 +77,7 @@ static void *thread_main(void *argument)
 	struct thread_client *served = argument;
 	struct worker *worker = served->engine->worker;
 	struct client *client = &served->client;
-	IO_ALIGNED unsigned char buffer[SESSION_BUFFER_SIZE];
+	IO_ALIGNED unsigned char buffer[CLIENT_BUFFER_SIZE];
 	struct session session = {
 		.fd = client->fd,
 		.shutdown_fd = worker->shutdown_fd,
@@ -121,7 +121,7 @@ static size_t stack_size(void)
 {
 	long minimum = sysconf(_SC_THREAD_STACK_MIN);
 	size_t size = minimum > (long)STACK_SIZE ? (size_t)minimum : STACK_SIZE;
-	return size + SESSION_BUFFER_SIZE;
+	return size + CLIENT_BUFFER_SIZE;
 }
 
 static void *thread_end_at_once(void *argument)

@@ -443,7 +443,8 @@ static int uring_work(struct worker *worker)
 	}
 	if (rc < 0)
 		return rc;
-	rc = conn_set_open(&uring.conns, worker->server, CONN_BUFFER_SIZE + BUFFERS * BUFFER_SIZE);
+	rc = conn_set_open(&uring.conns, worker->server,
+			   CLIENT_BUFFER_SIZE + BUFFERS * BUFFER_SIZE);
 	if (rc < 0)
 		goto close_ring;
 	uring.accept = (struct uring_accept){

@@ -8,10 +8,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "net/io.h"
-#include "server/blocking/session.h"
-
-/* Our FIN counts as an unacknowledged byte (RFC 9293 3.4). The kernel alone handles that one. */
-#define FIN_SIZE 1
+#include "server/linger.h"
 
 /*
  * Checks of acknowledgements while the last bytes are in transit: ACK_POLLS_SOON short pauses, then
@@ -36,8 +33,8 @@ int conn_set_open(struct conn_set *conns, struct server *server, size_t kept_siz
 {
 	const struct timer_queue queues[CONN_QUEUES] = {
 		[CONN_IDLE].span_ns = server->config->idle_timeout_ns,
-		[CONN_LINGER].span_ns = SESSION_LINGER_IDLE_NS,
-		[CONN_LINGER_ABORTING].span_ns = SESSION_LINGER_ABORTING_NS,
+		[CONN_LINGER].span_ns = LINGER_IDLE_NS,
+		[CONN_LINGER_ABORTING].span_ns = LINGER_ABORTING_NS,
 		[CONN_ACKS_SOON].span_ns = ACK_POLL_SOON_NS,
 		[CONN_ACKS_LATER].span_ns = ACK_POLL_LATER_NS,
 		[CONN_SHORTAGE].span_ns = IO_SHORTAGE_PAUSE_NS,
@@ -199,7 +196,7 @@ static bool waited_too_long(const struct conn_set *conns, const struct conn *con
 {
 	uint64_t max_ns = conns->server->config->idle_timeout_ns;
 	if (conns->is_aborting) /* this check comes ACK_POLL_LATER_NS after the last one */
-		max_ns = SESSION_LINGER_ABORTING_NS - ACK_POLL_LATER_NS;
+		max_ns = LINGER_ABORTING_NS - ACK_POLL_LATER_NS;
 	return max_ns != 0 && conn->n_ack_polls >= ACK_POLLS_SOON &&
 	       (uint64_t)(conn->n_ack_polls - ACK_POLLS_SOON) * ACK_POLL_LATER_NS >= max_ns;
 }
@@ -217,7 +214,7 @@ void conn_poll_acks(struct conn_set *conns, struct conn *conn)
 	uint32_t left = (uint32_t)io_unacknowledged(conn->client.fd);
 	if (code < 0) {
 		conn_fail(conn, code);
-	} else if (left <= FIN_SIZE) {
+	} else if (left <= IO_FIN_SIZE) {
 		finish_acked(conn);
 	} else if (waited_too_long(conns, conn) && conns->is_aborting) {
 		conn_set_reason(conn, CLOSE_DRAIN, 0);
@@ -250,10 +247,10 @@ static unsigned char *kept_bytes(const struct conn_set *conns, const struct conn
 	return buffer_pool_at(&conns->pool, conn->kept_buffer - 1);
 }
 
-/* In a pool buffer, the queued bytes follow after the first CONN_BUFFER_SIZE bytes. */
+/* In a pool buffer, the queued bytes follow after the first CLIENT_BUFFER_SIZE bytes. */
 static unsigned char *queued_bytes(const struct conn_set *conns, const struct conn *conn)
 {
-	return kept_bytes(conns, conn) + CONN_BUFFER_SIZE;
+	return kept_bytes(conns, conn) + CLIENT_BUFFER_SIZE;
 }
 
 static void ensure_kept_buffer(struct conn_set *conns, struct conn *conn)
@@ -281,7 +278,7 @@ void conn_save_unsent(struct conn_set *conns, struct conn *conn, const unsigned 
 
 bool conn_queue_rx(struct conn_set *conns, struct conn *conn, const void *bytes, size_t n)
 {
-	if (CONN_BUFFER_SIZE + conn->n_queued + n > conns->pool.size)
+	if (CLIENT_BUFFER_SIZE + conn->n_queued + n > conns->pool.size)
 		return false;
 	ensure_kept_buffer(conns, conn);
 	memcpy(queued_bytes(conns, conn) + conn->n_queued, bytes, n);
@@ -294,8 +291,8 @@ static void take_queued(struct conn_set *conns, struct conn *conn)
 {
 	unsigned char *queued = queued_bytes(conns, conn);
 	uint32_t n = conn->n_queued;
-	if (n > CONN_BUFFER_SIZE)
-		n = CONN_BUFFER_SIZE;
+	if (n > CLIENT_BUFFER_SIZE)
+		n = CLIENT_BUFFER_SIZE;
 	memcpy(kept_bytes(conns, conn), queued, n);
 	conn->n_queued -= n;
 	memmove(queued, queued + n, conn->n_queued);
@@ -314,7 +311,7 @@ void conn_publish_stats(struct conn *conn)
 /* Returns the result of io_recv(); -EAGAIN also during a shortage of memory. */
 static ssize_t conn_receive(struct conn_set *conns, struct conn *conn)
 {
-	ssize_t n = io_recv(conn->client.fd, conns->buffer, CONN_BUFFER_SIZE);
+	ssize_t n = io_recv(conn->client.fd, conns->buffer, CLIENT_BUFFER_SIZE);
 	if (n > 0) {
 		echo_got(&conn->echo, (size_t)n);
 		conn_restart_idle(conns, conn);
@@ -372,9 +369,9 @@ static enum conn_turn conn_follow_echo(struct conn_set *conns, struct conn *conn
 				conn_drop_buffer(conns, conn);
 				break;
 			}
-			if (n > 0 && n < (ssize_t)CONN_BUFFER_SIZE && !empties)
+			if (n > 0 && n < (ssize_t)CLIENT_BUFFER_SIZE && !empties)
 				return CONN_WAITS; /* the previous receive emptied the socket */
-			if (n == (ssize_t)CONN_BUFFER_SIZE || receives++ == CONN_RECEIVES_MAX)
+			if (n == (ssize_t)CLIENT_BUFFER_SIZE || receives++ == CONN_RECEIVES_MAX)
 				return CONN_AGAIN;
 			n = conn_receive(conns, conn);
 			if (n == -EAGAIN)

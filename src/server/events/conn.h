@@ -30,12 +30,6 @@
 #include "server/events/timer_queue.h"
 #include "server/workers/worker.h"
 
-/*
- * Maximum bytes per receive, and maximum bytes kept for a client. Large, so that bulk data needs
- * few calls, but small enough for the cache of a core.
- */
-#define CONN_BUFFER_SIZE ((size_t)64 * 1024)
-
 /* Maximum receives in a turn; a full buffer ends it too. Then other connections get their turn. */
 #define CONN_RECEIVES_MAX 4
 
@@ -77,7 +71,7 @@ struct conn_set {
 	struct timer_queue queues[CONN_QUEUES];
 	bool is_aborting;
 	struct buffer_pool pool;
-	IO_ALIGNED unsigned char buffer[CONN_BUFFER_SIZE];
+	IO_ALIGNED unsigned char buffer[CLIENT_BUFFER_SIZE];
 };
 
 /* Result of a turn. */
@@ -89,7 +83,7 @@ enum conn_turn {
 
 /*
  * Opens a set for the clients of a worker, with pool buffers of kept_size bytes, at least
- * CONN_BUFFER_SIZE. Returns 0 or -errno.
+ * CLIENT_BUFFER_SIZE. Returns 0 or -errno.
  */
 MUST_USE int conn_set_open(struct conn_set *conns, struct server *server, size_t kept_size);
 void conn_set_close(struct conn_set *conns);

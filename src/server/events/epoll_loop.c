@@ -137,7 +137,7 @@ int epoll_loop_run(struct worker *worker)
 {
 	static struct epoll_loop loop; /* one per worker; its buffer is too large for a stack */
 	loop.worker = worker;
-	int rc = conn_set_open(&loop.conns, worker->server, CONN_BUFFER_SIZE);
+	int rc = conn_set_open(&loop.conns, worker->server, CLIENT_BUFFER_SIZE);
 	if (rc < 0)
 		return rc;
 	rc = worker_open(worker);

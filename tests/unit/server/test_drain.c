@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "net/listen.h"
 #include "net/signals.h"
-#include "server/blocking/session.h"
+#include "server/linger.h"
 #include "unit.h"
 
 #define NOW     (1000 * CLOCK_NS_PER_S)
@@ -168,7 +168,7 @@ TEST(a_child_lingers_for_less_than_the_linger_timeout)
 {
 	/* Otherwise the child would be killed during its lingering close. */
 	/* In the worst case it is in its third receive, and all three take the maximum time. */
-	uint64_t longest_ns = SESSION_LINGER_ABORTING_NS + 3 * LISTEN_RETRY_NS;
+	uint64_t longest_ns = LINGER_ABORTING_NS + 3 * LISTEN_RETRY_NS;
 	assert_true(DRAIN_ABORT_NS >= longest_ns + CLOCK_NS_PER_S); /* a busy machine */
 }
 

@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "net/io.h"
+#include "server/linger.h"
 #include "unit.h"
 
 /* ---- a client that always sends and always reads ---- */
@@ -151,7 +152,7 @@ struct conversation {
 	enum close_reason reason; /* valid after the join */
 	pthread_t thread;
 	atomic_int tid; /* of that thread, 0 until it runs */
-	IO_ALIGNED unsigned char buffer[SESSION_BUFFER_SIZE];
+	IO_ALIGNED unsigned char buffer[CLIENT_BUFFER_SIZE];
 };
 
 static void *run(void *context)
@@ -411,7 +412,7 @@ TEST(a_client_that_never_reads_is_not_read_and_gets_all_when_it_does)
 	struct conversation *conversation = begin(0);
 	uint64_t sent = send_until_stuck(conversation);
 	uint64_t kept = in_of(conversation) - out_of(conversation);
-	assert_true(kept > 0 && kept <= SESSION_BUFFER_SIZE);
+	assert_true(kept > 0 && kept <= CLIENT_BUFFER_SIZE);
 	assert_true(in_of(conversation) < sent);
 	shutdown(conversation->client, SHUT_WR);
 	assert_int_equal(read_to_end(conversation->client, 0), sent);
@@ -558,7 +559,7 @@ TEST(a_client_that_always_sends_is_aborted_too)
 	unit_socket_pair(&server_fd, &client_fd);
 	firehose_fd = server_fd;
 	struct conversation *conversation = begin_on(server_fd, client_fd, 0);
-	UNIT_WAIT_UNTIL(out_of(conversation) > 10 * SESSION_BUFFER_SIZE);
+	UNIT_WAIT_UNTIL(out_of(conversation) > 10 * CLIENT_BUFFER_SIZE);
 	signal_shutdown(conversation);
 	unit_read_end(client_fd);
 	assert_int_equal(end(conversation).reason, CLOSE_DRAIN);
@@ -606,7 +607,7 @@ static void client_reads(void)
 /* Runs the session to its end, with an event after a time. Returns the duration. */
 static uint64_t run_for(uint64_t idle_timeout_ns, uint64_t event_after_ns, void (*event)(void))
 {
-	static IO_ALIGNED unsigned char buffer[SESSION_BUFFER_SIZE];
+	static IO_ALIGNED unsigned char buffer[CLIENT_BUFFER_SIZE];
 	struct session session = {
 		.fd = timed.server_fd,
 		.is_unix = unit_is_unix(timed.server_fd),
@@ -656,7 +657,7 @@ static int end_timed(void **state)
 
 TEST(a_silent_client_has_its_idle_timeout_and_then_the_linger_timeout)
 {
-	assert_int_equal(run_for(IDLE_NS, 0, nothing_happens), IDLE_NS + SESSION_LINGER_IDLE_NS);
+	assert_int_equal(run_for(IDLE_NS, 0, nothing_happens), IDLE_NS + LINGER_IDLE_NS);
 	assert_int_equal(timed.reason, CLOSE_IDLE);
 }
 
@@ -664,7 +665,7 @@ TEST(a_client_that_reads_its_echo_is_not_idle_though_it_sends_nothing)
 {
 	unit_write(timed.client_fd, "abc", 3);
 	assert_int_equal(run_for(IDLE_NS, IDLE_NS / 2, client_reads),
-			 recv_timeout_ns + 2 * IDLE_NS + SESSION_LINGER_IDLE_NS);
+			 recv_timeout_ns + 2 * IDLE_NS + LINGER_IDLE_NS);
 	assert_int_equal(atomic_load(&timed.stats.out), 3);
 	assert_int_equal(timed.reason, CLOSE_IDLE);
 }
@@ -673,14 +674,13 @@ TEST(a_client_that_leaves_its_echo_unread_is_idle)
 {
 	unit_write(timed.client_fd, "abc", 3);
 	assert_int_equal(run_for(IDLE_NS, 0, nothing_happens),
-			 recv_timeout_ns + IDLE_NS + SESSION_LINGER_IDLE_NS);
+			 recv_timeout_ns + IDLE_NS + LINGER_IDLE_NS);
 	assert_int_equal(timed.reason, CLOSE_IDLE);
 }
 
 TEST(a_silent_client_has_less_time_after_the_abort)
 {
-	assert_int_equal(run_for(0, IDLE_NS, shutdown_pipe_is_cut),
-			 IDLE_NS + SESSION_LINGER_ABORTING_NS);
+	assert_int_equal(run_for(0, IDLE_NS, shutdown_pipe_is_cut), IDLE_NS + LINGER_ABORTING_NS);
 	assert_int_equal(timed.reason, CLOSE_DRAIN);
 }
 
@@ -688,13 +688,13 @@ TEST(a_client_that_lingers_after_idle_has_less_time_at_the_shutdown)
 {
 	uint64_t cut_ns = IDLE_NS + CLOCK_NS_PER_S;
 	assert_int_equal(run_for(IDLE_NS, cut_ns, shutdown_pipe_is_cut),
-			 cut_ns + SESSION_LINGER_ABORTING_NS);
+			 cut_ns + LINGER_ABORTING_NS);
 	assert_int_equal(timed.reason, CLOSE_IDLE);
 }
 
 TEST(the_servers_end_does_not_lengthen_the_linger_timeout)
 {
-	uint64_t whole_ns = IDLE_NS + SESSION_LINGER_IDLE_NS;
+	uint64_t whole_ns = IDLE_NS + LINGER_IDLE_NS;
 	assert_int_equal(run_for(IDLE_NS, whole_ns - CLOCK_NS_PER_S / 2, shutdown_pipe_is_cut),
 			 whole_ns);
 }
@@ -705,8 +705,8 @@ TEST(a_client_that_goes_on_sending_has_no_more_time_than_a_silent_one)
 	firehose_outlives_fin = true;
 	uint64_t lasted_ns = run_for(0, 0, shutdown_pipe_is_cut);
 	assert_int_equal(timed.reason, CLOSE_DRAIN);
-	assert_true(lasted_ns >= SESSION_LINGER_ABORTING_NS);
-	assert_true(lasted_ns < 2 * SESSION_LINGER_ABORTING_NS);
+	assert_true(lasted_ns >= LINGER_ABORTING_NS);
+	assert_true(lasted_ns < 2 * LINGER_ABORTING_NS);
 	assert_true(atomic_load(&timed.stats.in) > atomic_load(&timed.stats.out));
 }
 
@@ -743,8 +743,7 @@ TEST(a_client_that_has_ended_before_the_abort_keeps_the_reason_eof)
 TEST(a_connection_without_limits_waits_for_ever)
 {
 	uint64_t year_ns = 365 * 24 * 3600 * CLOCK_NS_PER_S;
-	assert_int_equal(run_for(0, year_ns, shutdown_pipe_is_cut),
-			 year_ns + SESSION_LINGER_ABORTING_NS);
+	assert_int_equal(run_for(0, year_ns, shutdown_pipe_is_cut), year_ns + LINGER_ABORTING_NS);
 }
 
 #define TIMED_TEST(name) cmocka_unit_test_setup_teardown(name, begin_timed, end_timed)

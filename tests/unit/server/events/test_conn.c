@@ -15,15 +15,15 @@
 
 #include "base/clock.h"
 #include "net/io.h"
-#include "server/blocking/session.h"
 #include "server/control.h"
+#include "server/linger.h"
 #include "unit.h"
 
 #define MOST    4
 #define IDLE_NS (10 * CLOCK_NS_PER_S)
 
 /* Maximum of bytes that can be queued for a client besides a kept buffer. */
-#define QUEUED_MAX (3 * CONN_BUFFER_SIZE)
+#define QUEUED_MAX (3 * CLIENT_BUFFER_SIZE)
 
 /* ---- time of the test's own ---- */
 
@@ -102,7 +102,7 @@ static int open_driver(void **state)
 	server = (struct server){ .config = &config, .control = &control };
 	if (client_table_open(&server.clients, MOST, sizeof(struct conn)) < 0)
 		return -1;
-	int rc = conn_set_open(&conns, &server, CONN_BUFFER_SIZE + QUEUED_MAX);
+	int rc = conn_set_open(&conns, &server, CLIENT_BUFFER_SIZE + QUEUED_MAX);
 	conn_update_now(&conns, false);
 	return rc;
 }
@@ -223,11 +223,11 @@ TEST(a_message_comes_back_in_one_turn_and_is_counted)
 TEST(a_client_that_sends_much_has_its_share_then_the_others_have_theirs)
 {
 	struct conn *conn = come(PLENTY);
-	size_t n = 2, size = n * CONN_BUFFER_SIZE + 1;
+	size_t n = 2, size = n * CLIENT_BUFFER_SIZE + 1;
 	unit_write(theirs[0], message, size);
 	for (size_t turns = 1; turns <= n; turns++) {
 		assert_int_equal(conn_step(&conns, conn, false), CONN_AGAIN);
-		assert_score(conn, turns * CONN_BUFFER_SIZE, turns * CONN_BUFFER_SIZE);
+		assert_score(conn, turns * CLIENT_BUFFER_SIZE, turns * CLIENT_BUFFER_SIZE);
 	}
 	assert_int_equal(conn_step(&conns, conn, false), CONN_WAITS);
 	assert_score(conn, size, size);
@@ -238,12 +238,12 @@ TEST(a_client_that_sends_much_has_its_share_then_the_others_have_theirs)
 TEST(what_a_client_does_not_take_is_kept_and_nothing_more_is_received)
 {
 	struct conn *conn = come(LITTLE);
-	size_t size = 3 * CONN_BUFFER_SIZE;
+	size_t size = 3 * CLIENT_BUFFER_SIZE;
 	unit_write(theirs[0], message, size);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(conn_step(&conns, conn, true), CONN_WAITS);
 	uint64_t in = atomic_load(&conn->client.stats.in);
-	assert_true(in <= CONN_BUFFER_SIZE);
+	assert_true(in <= CLIENT_BUFFER_SIZE);
 	assert_true(atomic_load(&conn->client.stats.out) < in);
 	assert_true(is_unread(conn));
 	assert_all_comes(conn, theirs[0], size);
@@ -255,14 +255,14 @@ TEST(what_is_kept_of_one_is_not_what_is_kept_of_another)
 	struct conn *all[MOST];
 	for (int i = 0; i < MOST; i++) {
 		all[i] = come(LITTLE);
-		unit_write(theirs[i], message + 1000 * i, CONN_BUFFER_SIZE);
+		unit_write(theirs[i], message + 1000 * i, CLIENT_BUFFER_SIZE);
 		assert_int_equal(conn_step(&conns, all[i], false), CONN_WAITS);
 	}
 	for (int i = 0; i < MOST; i++) {
 		size_t n = 0;
-		while ((n = read_more(theirs[i], n)) < CONN_BUFFER_SIZE)
+		while ((n = read_more(theirs[i], n)) < CLIENT_BUFFER_SIZE)
 			assert_int_equal(conn_step(&conns, all[i], false), CONN_WAITS);
-		assert_memory_equal(returned, message + 1000 * i, CONN_BUFFER_SIZE);
+		assert_memory_equal(returned, message + 1000 * i, CLIENT_BUFFER_SIZE);
 	}
 }
 
@@ -270,7 +270,7 @@ TEST(buffers_of_clients_that_left_are_there_for_others)
 {
 	for (int i = 0; i < 5 * MOST; i++) {
 		struct conn *conn = come(LITTLE);
-		unit_write(theirs[0], message, CONN_BUFFER_SIZE);
+		unit_write(theirs[0], message, CLIENT_BUFFER_SIZE);
 		assert_int_equal(conn_step(&conns, conn, false), CONN_WAITS);
 		if (i % 2) {
 			unit_reset(theirs[0]);
@@ -288,7 +288,7 @@ TEST(buffers_of_clients_that_left_are_there_for_others)
 TEST(the_end_of_the_stream_is_answered_when_all_is_sent)
 {
 	struct conn *conn = come(LITTLE);
-	unit_write(theirs[0], message, CONN_BUFFER_SIZE);
+	unit_write(theirs[0], message, CLIENT_BUFFER_SIZE);
 	shutdown(theirs[0], SHUT_WR);
 	size_t n = 0;
 	enum conn_turn turn;
@@ -296,12 +296,12 @@ TEST(the_end_of_the_stream_is_answered_when_all_is_sent)
 		n = read_more(theirs[0], n);
 	assert_int_equal(turn, CONN_OVER);
 	n = read_more(theirs[0], n);
-	assert_int_equal(n, CONN_BUFFER_SIZE);
+	assert_int_equal(n, CLIENT_BUFFER_SIZE);
 	assert_memory_equal(returned, message, n);
 	assert_int_equal(ending_of(conn), CLOSE_EOF);
 	leave(conn);
 	assert_int_equal(control.totals.ended, 1);
-	assert_int_equal(control.totals.out, CONN_BUFFER_SIZE);
+	assert_int_equal(control.totals.out, CLIENT_BUFFER_SIZE);
 }
 
 TEST(a_broken_connection_is_over_at_once)
@@ -331,10 +331,10 @@ TEST(what_is_queued_comes_back_in_order_before_what_the_socket_has)
 TEST(what_is_queued_waits_behind_what_is_kept)
 {
 	struct conn *conn = come(LITTLE);
-	unit_write(theirs[0], message, CONN_BUFFER_SIZE);
+	unit_write(theirs[0], message, CLIENT_BUFFER_SIZE);
 	assert_int_equal(conn_step(&conns, conn, false), CONN_WAITS);
-	assert_true(conn_queue_rx(&conns, conn, message + CONN_BUFFER_SIZE, QUEUED_MAX));
-	assert_all_comes(conn, theirs[0], CONN_BUFFER_SIZE + QUEUED_MAX);
+	assert_true(conn_queue_rx(&conns, conn, message + CLIENT_BUFFER_SIZE, QUEUED_MAX));
+	assert_all_comes(conn, theirs[0], CLIENT_BUFFER_SIZE + QUEUED_MAX);
 }
 
 TEST(there_is_room_for_so_much_and_no_byte_more)
@@ -407,7 +407,7 @@ TEST(an_idle_client_gets_our_fin_then_the_linger_timeout_then_ends)
 	unit_write(theirs[0], message, 100); /* too late: discarded, and counted */
 	assert_int_equal(conn_step(&conns, conn, true), CONN_WAITS);
 	assert_score(conn, 100, 0);
-	pass(SESSION_LINGER_IDLE_NS);
+	pass(LINGER_IDLE_NS);
 	assert_ptr_equal(conn_next_due(&conns), conn);
 	assert_int_equal(conn_step(&conns, conn, true), CONN_OVER);
 	assert_int_equal(ending_of(conn), CLOSE_IDLE);
@@ -475,7 +475,7 @@ TEST(what_has_arrived_is_thrown_away_before_a_lingering_close_is_over)
 	assert_ptr_equal(conn_next_due(&conns), conn);
 	assert_int_equal(conn_step(&conns, conn, true), CONN_WAITS);
 	unit_write(theirs[0], message, 100 * 1024);
-	pass(100 * SESSION_LINGER_IDLE_NS); /* the process was stopped */
+	pass(100 * LINGER_IDLE_NS); /* the process was stopped */
 	assert_ptr_equal(conn_next_due(&conns), conn);
 	assert_int_equal(conn_step(&conns, conn, true), CONN_OVER);
 	assert_score(conn, 100 * 1024, 0);
@@ -490,7 +490,7 @@ TEST(a_client_that_lingers_at_the_abort_has_less_time_and_keeps_its_reason)
 	conns.is_aborting = true;
 	conn_abort(&conns, conn);
 	assert_int_equal(conn_step(&conns, conn, true), CONN_WAITS);
-	pass(SESSION_LINGER_ABORTING_NS);
+	pass(LINGER_ABORTING_NS);
 	assert_ptr_equal(conn_next_due(&conns), conn);
 	assert_int_equal(conn_step(&conns, conn, true), CONN_OVER);
 	assert_int_equal(ending_of(conn), CLOSE_IDLE);

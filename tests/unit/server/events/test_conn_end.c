@@ -13,8 +13,8 @@
 
 #include "base/clock.h"
 #include "net/io.h"
-#include "server/blocking/session.h"
 #include "server/control.h"
+#include "server/linger.h"
 #include "unit.h"
 
 #define MOST    8
@@ -55,7 +55,7 @@ static void open_crowd(uint64_t idle_ns)
 	control = (struct control){ .signals_fd = -1 };
 	server = (struct server){ .config = &config, .control = &control };
 	assert_int_equal(client_table_open(&server.clients, MOST, sizeof(struct conn)), 0);
-	assert_int_equal(conn_set_open(&conns, &server, CONN_BUFFER_SIZE), 0);
+	assert_int_equal(conn_set_open(&conns, &server, CLIENT_BUFFER_SIZE), 0);
 	conn_update_now(&conns, false);
 }
 
@@ -289,7 +289,7 @@ TEST(an_ended_client_gets_our_fin_and_then_the_linger_timeout)
 	unit_read_end(theirs[0]);
 	/* further bytes from the client do not extend the deadline */
 	conn_restart_idle(&conns, conn);
-	assert_due_in(SESSION_LINGER_IDLE_NS, conn, CONN_LINGER);
+	assert_due_in(LINGER_IDLE_NS, conn, CONN_LINGER);
 }
 
 TEST(while_the_server_aborts_the_linger_timeout_is_short)
@@ -298,7 +298,7 @@ TEST(while_the_server_aborts_the_linger_timeout_is_short)
 	conns.is_aborting = true;
 	struct conn *conn = come();
 	conn_stop(&conns, conn, CLOSE_DRAIN);
-	assert_due_in(SESSION_LINGER_ABORTING_NS, conn, CONN_LINGER_ABORTING);
+	assert_due_in(LINGER_ABORTING_NS, conn, CONN_LINGER_ABORTING);
 	assert_int_equal(ending_of(conn), CLOSE_DRAIN);
 }
 
@@ -310,7 +310,7 @@ TEST(an_aborted_client_that_lingers_already_has_less_time)
 	conn_finish(&conns, conn);
 	pass(CLOCK_NS_PER_S);
 	conn_shorten_linger(&conns, conn);
-	assert_due_in(SESSION_LINGER_ABORTING_NS, conn, CONN_LINGER_ABORTING);
+	assert_due_in(LINGER_ABORTING_NS, conn, CONN_LINGER_ABORTING);
 	assert_int_equal(ending_of(conn), CLOSE_IDLE);
 }
 
@@ -430,7 +430,7 @@ TEST(a_client_that_takes_none_of_its_last_bytes_for_the_idle_timeout_is_idle)
 	assert_int_equal(ending_of(conn), CLOSE_IDLE);
 	conn_finish(&conns, conn);
 	assert_int_equal(echo_wants(&conn->echo), ECHO_DISCARD);
-	assert_due_in(SESSION_LINGER_IDLE_NS, conn, CONN_LINGER);
+	assert_due_in(LINGER_IDLE_NS, conn, CONN_LINGER);
 }
 
 TEST(a_client_that_takes_some_of_its_last_bytes_now_and_then_is_not_idle)
@@ -453,9 +453,9 @@ TEST(a_client_that_does_not_take_its_last_bytes_is_closed_when_the_server_ends)
 	open_crowd(NO_LIMIT);
 	struct conn *conn = leave_with_bytes_on_their_way();
 	conns.is_aborting = true;
-	look_for(conn, SESSION_LINGER_ABORTING_NS - CLOCK_NS_PER_MS);
+	look_for(conn, LINGER_ABORTING_NS - CLOCK_NS_PER_MS);
 	assert_int_equal(ending_of(conn), CLOSE_NONE);
-	look_for(conn, SESSION_LINGER_ABORTING_NS / 2);
+	look_for(conn, LINGER_ABORTING_NS / 2);
 	assert_int_equal(ending_of(conn), CLOSE_DRAIN);
 	assert_int_equal(echo_wants(&conn->echo), ECHO_CLOSE);
 }
