@@ -27,10 +27,10 @@ struct totals {
 };
 
 struct control {
-	int signals_fd;
-	struct ready_lines ready;
-	struct activation_notify manager; /* the service manager (systemd) to notify */
 	struct totals totals;
+	int signals_fd;
+	struct activation_notify manager; /* the service manager (systemd) to notify */
+	struct ready_lines ready;
 };
 
 /* What the signals requested. */

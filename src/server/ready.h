@@ -12,7 +12,6 @@
 #include "base/compiler.h"
 #include "base/exit_status.h"
 #include "net/writer.h"
-#include "server/listeners.h"
 
 struct server;
 
@@ -21,7 +20,7 @@ struct ready_lines {
 	struct writer writer; /* fd is -1 if there is no --ready-fd, or all is written */
 	bool is_file;         /* a file or a device, not a pipe or a socket */
 	size_t from, size;
-	char text[LISTENERS_MAX * ADDR_TEXT_SIZE];
+	char *text; /* NULL if there is no --ready-fd */
 };
 
 /*

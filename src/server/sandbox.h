@@ -49,12 +49,12 @@ struct sandbox_needs {
 };
 
 struct sandbox {
-	bool has_filters;            /* this kernel and this architecture support seccomp filters */
-	struct sandbox_needs needs;  /* for workers; each compiles its own filter */
-	struct seccomp_filter child; /* compiled once, for all children */
 	uint64_t second_ns;          /* start of the second that is being counted */
 	unsigned int n_this_second;  /* filters installed in that second */
 	unsigned int n_installed;    /* children that have a filter */
+	bool has_filters;            /* this kernel and this architecture support seccomp filters */
+	struct sandbox_needs needs;  /* for workers; each compiles its own filter */
+	struct seccomp_filter child; /* compiled once, for all children */
 };
 
 /*

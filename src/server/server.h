@@ -35,12 +35,12 @@ struct supervisor_link {
 /* The part of the server in one process. In a worker it is the worker's own since fork(2). */
 struct server {
 	const struct server_config *config;
-	struct sandbox sandbox;
-	struct listeners listeners;   /* its copies of the listening sockets */
-	struct client_table clients;  /* the clients that it serves */
-	struct drain drain;           /* in a worker only the phase is used */
 	struct control *control;      /* NULL in a worker */
 	struct supervisor_link *link; /* in a worker: to the supervisor; NULL otherwise */
+	struct client_table clients;  /* the clients that it serves */
+	struct drain drain;           /* in a worker only the phase is used */
+	struct sandbox sandbox;
+	struct listeners listeners; /* its copies of the listening sockets */
 };
 
 /* Logs what failed because of a shortage and why, at most once a second. */

@@ -436,8 +436,14 @@ MUST_USE static enum exit_status open_log(struct writer *ret_writer)
 enum exit_status serve_run(const struct serve_options *asked)
 {
 	static struct server_config config;
-	static struct control control;
-	static struct server server; /* too large for a stack */
+	/*
+	 * Too large for a stack. What changes with each connection is at the start of both, on one
+	 * page: after each fork(2), the first write to a page copies it.
+	 */
+	static struct {
+		_Alignas(4096) struct control control;
+		struct server server;
+	} state;
 	struct serve_options options = *asked;
 	struct writer log;
 	config = (struct server_config){
@@ -448,19 +454,19 @@ enum exit_status serve_run(const struct serve_options *asked)
 		.per_worker = options.per_worker,
 		.quiet = options.quiet,
 	};
-	control = (struct control){
+	state.control = (struct control){
 		.signals_fd = -1,
 		.ready.writer = { .fd = -1, .copier_fd = -1 },
 	};
-	server = (struct server){ .config = &config, .control = &control };
+	state.server = (struct server){ .config = &config, .control = &state.control };
 	enum exit_status status = open_log(&log);
 	if (status == STATUS_OK)
-		status = start_and_run(&options, &config, &server);
-	listeners_close(&server.listeners);
-	client_table_close(&server.clients);
-	control_close(&control);
+		status = start_and_run(&options, &config, &state.server);
+	listeners_close(&state.server.listeners);
+	client_table_close(&state.server.clients);
+	control_close(&state.control);
 	writer_close_log(&log);
-	if (server.drain.ended_by != 0)
-		signals_die_of(server.drain.ended_by);
+	if (state.server.drain.ended_by != 0)
+		signals_die_of(state.server.drain.ended_by);
 	return status;
 }

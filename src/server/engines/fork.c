@@ -15,8 +15,9 @@
  * (server/shutdown_pipe.h).
  *
  * A child starts as a copy of the parent's mappings. Every page that parent or child writes to
- * after the fork is copied. So the loop writes to no page that a child inherits: its state is on
- * the stack, which no child gets, and in the shared table. A child uses few pages and few calls.
+ * after the fork is copied. So the loop writes to few pages that a child inherits: its state is on
+ * the stack, which no child gets, in the shared table, and on the first pages of its static data.
+ * A child uses few pages and few calls.
  * docs/MEASURING.md has the effect of each of these measures.
  *
  * One process, one loop, no threads: fork copies only the calling thread, and a lock held by
