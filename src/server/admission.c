@@ -87,7 +87,7 @@ static void turn_away(struct admission *admission, struct waiting_client *waitin
 	struct client *passed_on =
 		NULL; /* a client in the supervisor's table that no worker has taken */
 	if (admission->server->link == NULL)
-		passed_on = client_table_of_ticket(clients, waiting->ticket);
+		passed_on = client_table_find_ticket(clients, waiting->ticket);
 	if (passed_on != NULL)
 		client_table_remove(clients, passed_on);
 	linger_add(&admission->linger, waiting->fd);
@@ -152,9 +152,9 @@ static enum accept_verdict accept_one(const struct listener *listener, int *ret_
 }
 
 /* Takes the next connection from a listening socket or from the supervisor. */
-static enum accept_verdict accept_or_receive(struct admission *admission,
-					     const struct listener *listener,
-					     struct waiting_client *ret_waiting, int *reterr_code)
+static enum accept_verdict take_connection(struct admission *admission,
+					   const struct listener *listener,
+					   struct waiting_client *ret_waiting, int *reterr_code)
 {
 	struct server *server = admission->server;
 	int fd;
@@ -166,7 +166,7 @@ static enum accept_verdict accept_or_receive(struct admission *admission,
 		return verdict;
 	}
 	struct dispatch_message *message = admission->message;
-	enum accept_verdict verdict = dispatch_take(listener->fd, message, &fd, reterr_code);
+	enum accept_verdict verdict = dispatch_receive(listener->fd, message, &fd, reterr_code);
 	if (verdict == ACCEPT_GOT) {
 		*ret_waiting = (struct waiting_client){
 			.fd = fd,
@@ -185,7 +185,7 @@ static enum accept_verdict accept_or_receive(struct admission *admission,
 #define STOPPING_POLL_NS CLOCK_NS_PER_MS
 
 /* Records that accept(2) found the queue of a listening socket empty. state: the state before. */
-static void note_empty(struct admission *admission, size_t number, int state)
+static void record_empty_queue(struct admission *admission, size_t number, int state)
 {
 	const struct listener *listener = &admission->server->listeners.list[number];
 	if (!listen_drain_needs_accept(listener))
@@ -249,8 +249,7 @@ MUST_USE static int accept_next(struct admission *admission, size_t i, struct cl
 	       admission_is_open(admission)) {
 		int code, state = atomic_load(admission->listen_state);
 		struct waiting_client waiting;
-		enum accept_verdict verdict =
-			accept_or_receive(admission, listener, &waiting, &code);
+		enum accept_verdict verdict = take_connection(admission, listener, &waiting, &code);
 		admission->turn.n_tries++;
 		admission->is_ready[i] &= verdict == ACCEPT_PAUSE;
 		switch (verdict) {
@@ -268,7 +267,7 @@ MUST_USE static int accept_next(struct admission *admission, size_t i, struct cl
 			admission_pause(admission, "cannot accept", code);
 			return 0;
 		case ACCEPT_NONE:
-			note_empty(admission, i, state);
+			record_empty_queue(admission, i, state);
 			return 0;
 		case ACCEPT_LOST:
 			log_error("cannot accept on %s: %s", addr_format(&listener->addr).text,
@@ -321,8 +320,7 @@ static enum accept_verdict turn_next_away(struct admission *admission,
 	for (;;) {
 		int code;
 		struct waiting_client waiting;
-		enum accept_verdict verdict =
-			accept_or_receive(admission, listener, &waiting, &code);
+		enum accept_verdict verdict = take_connection(admission, listener, &waiting, &code);
 		if (verdict == ACCEPT_NEXT)
 			continue;
 		if (verdict == ACCEPT_PAUSE && linger_close_oldest(&admission->linger))
@@ -365,7 +363,7 @@ static void turn_queues_away(struct admission *admission, bool is_last)
 	const struct listeners *listeners = &admission->server->listeners;
 	for (size_t i = 0; i < listeners->n; i++) {
 		if (turn_queue_away(admission, &listeners->list[i], is_last) == ACCEPT_NONE)
-			note_empty(admission, i, LISTEN_DRAIN_STOPPED);
+			record_empty_queue(admission, i, LISTEN_DRAIN_STOPPED);
 	}
 }
 
@@ -395,7 +393,7 @@ bool admission_drain(struct admission *admission, uint64_t found_empty, bool has
  * reset. That window is a microsecond, unless this process waits for a CPU in between: then the
  * socket is stopped once more.
  */
-static void resume(struct admission *admission, const struct listener *listener)
+static void resume_listening(struct admission *admission, const struct listener *listener)
 {
 	int fd = listener->fd, family = listener->addr.any.sa_family;
 	for (int i = 0; i < RESUME_TRIES; i++) {
@@ -417,19 +415,19 @@ void admission_close(struct admission *admission)
 	for (size_t i = 0; i < listeners->n; i++) {
 		struct listener *listener = &listeners->list[i];
 		if (listener->is_passed && listener->fd >= 0)
-			resume(admission, listener);
+			resume_listening(admission, listener);
 		listener_close(listener);
 	}
 	admission->listen_drain.is_over = true;
 }
 
-void admission_pass_time(struct admission *admission)
+void admission_check_time(struct admission *admission)
 {
 	enum drain_phase phase = phase_of(admission);
 	if (admission_is_paused(admission) && clock_now_ns() >= admission->resume_ns)
 		admission->resume_ns = 0;
-	linger_pass_time(&admission->linger,
-			 phase >= DRAIN_ABORTING ? LINGER_ABORTING_NS : LINGER_IDLE_NS);
+	linger_check_time(&admission->linger,
+			  phase >= DRAIN_ABORTING ? LINGER_ABORTING_NS : LINGER_IDLE_NS);
 	if (phase >= DRAIN_ABORTING)
 		turn_waiting_away(admission, phase == DRAIN_KILLING);
 	if (phase == DRAIN_KILLING)

@@ -80,7 +80,7 @@ bool admission_is_paused(const struct admission *admission);
  * Ends a pause that is over, and reads from the connections that linger. After the drain timeout it
  * also turns away the wait queue. Must be the first call to admission in every turn of the loop.
  */
-void admission_pass_time(struct admission *admission);
+void admission_check_time(struct admission *admission);
 
 /*
  * Starts a pause because the machine lacks a resource. Logs what failed and why, at most once a

@@ -15,7 +15,7 @@ static struct sysinfo_bound stricter(struct sysinfo_bound a, struct sysinfo_boun
 	return a.most < b.most ? a : b;
 }
 
-static struct sysinfo_bound descriptors(uint64_t wanted, uint64_t n_tables)
+static struct sysinfo_bound bound_by_descriptors(uint64_t wanted, uint64_t n_tables)
 {
 	uint64_t each = (wanted + n_tables - 1) / n_tables + CLIENT_LIMIT_OWN_DESCRIPTORS;
 	uint64_t most =
@@ -26,7 +26,7 @@ static struct sysinfo_bound descriptors(uint64_t wanted, uint64_t n_tables)
 	};
 }
 
-static struct sysinfo_bound processes(uint64_t wanted)
+static struct sysinfo_bound bound_by_processes(uint64_t wanted)
 {
 	struct sysinfo_bound bound = sysinfo_processes(wanted + CLIENT_LIMIT_OWN_PROCESSES);
 	bound.most = subtract_or_zero(bound.most, CLIENT_LIMIT_OWN_PROCESSES);
@@ -53,9 +53,9 @@ struct sysinfo_bound client_limit_of_machine(uint64_t wanted, struct client_need
 {
 	uint64_t n_separate = need.many_workers ? n_workers : 1;
 	uint64_t own_kib = CLIENT_LIMIT_OWN_KIB + (uint64_t)n_workers * need.worker_kib;
-	struct sysinfo_bound bound = descriptors(wanted, n_separate);
+	struct sysinfo_bound bound = bound_by_descriptors(wanted, n_separate);
 	if (need.process)
-		bound = stricter(bound, processes(wanted));
+		bound = stricter(bound, bound_by_processes(wanted));
 	bound = stricter(bound, clients_in_memory(sysinfo_memory_kib(), own_kib, need.kib));
 	/* Each worker has its own address space. */
 	struct sysinfo_bound space = clients_in_memory(sysinfo_address_space_kib(),

@@ -151,7 +151,7 @@ uint64_t client_table_ticket(const struct client_table *clients, const struct cl
 	return serial << 32 | client_table_index(clients, client);
 }
 
-struct client *client_table_of_ticket(const struct client_table *clients, uint64_t ticket)
+struct client *client_table_find_ticket(const struct client_table *clients, uint64_t ticket)
 {
 	if (ticket == 0 || (uint32_t)ticket >= clients->limit)
 		return NULL;
@@ -159,7 +159,7 @@ struct client *client_table_of_ticket(const struct client_table *clients, uint64
 	return client_table_ticket(clients, client) == ticket ? client : NULL;
 }
 
-void client_table_started(struct client_table *clients, struct client *client, pid_t pid)
+void client_table_set_pid(struct client_table *clients, struct client *client, pid_t pid)
 {
 	client->pid = pid;
 	u64_map_set(&clients->by_pid, (uint64_t)pid,

@@ -94,13 +94,13 @@ MUST_USE struct client *client_table_add(struct client_table *clients, const str
 
 /*
  * client_table_ticket() returns a number that identifies this client and no other client of this
- * table; never 0. client_table_of_ticket() returns the client of a ticket, or NULL.
+ * table; never 0. client_table_find_ticket() returns the client of a ticket, or NULL.
  */
 uint64_t client_table_ticket(const struct client_table *clients, const struct client *client);
-struct client *client_table_of_ticket(const struct client_table *clients, uint64_t ticket);
+struct client *client_table_find_ticket(const struct client_table *clients, uint64_t ticket);
 
 /* Records the child that serves the client. */
-void client_table_started(struct client_table *clients, struct client *client, pid_t pid);
+void client_table_set_pid(struct client_table *clients, struct client *client, pid_t pid);
 
 /* Returns the client of a child, or NULL. */
 struct client *client_table_find(const struct client_table *clients, pid_t pid);

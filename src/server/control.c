@@ -119,9 +119,9 @@ struct control_request control_read_signals(struct server *server)
 	return request;
 }
 
-bool control_pass_time(struct server *server)
+bool control_check_time(struct server *server)
 {
-	return drain_pass_time(&server->drain, clock_now_ns());
+	return drain_check_time(&server->drain, clock_now_ns());
 }
 
 int control_wait(struct pollfd *fds, size_t n, uint64_t deadline_ns)

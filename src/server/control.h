@@ -51,7 +51,7 @@ struct control_request control_read_signals(struct server *server);
 uint64_t control_deadline_ns(const struct server *server);
 
 /* Moves the drain to the next phase if the time has come. Returns whether it did. */
-MUST_USE bool control_pass_time(struct server *server);
+MUST_USE bool control_check_time(struct server *server);
 
 /* Logs the drain phase and what it means for n_clients, and notifies the service manager. */
 void control_log_phase(struct server *server, uint32_t n_clients);

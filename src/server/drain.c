@@ -25,15 +25,15 @@ bool drain_request(struct drain *drain, int signal, uint64_t now_ns, uint64_t dr
 	return is_new;
 }
 
-static bool is_timed(const struct drain *drain)
+static bool has_deadline(const struct drain *drain)
 {
 	return drain->phase == DRAIN_DRAINING || drain->phase == DRAIN_ABORTING;
 }
 
-bool drain_pass_time(struct drain *drain, uint64_t now_ns)
+bool drain_check_time(struct drain *drain, uint64_t now_ns)
 {
 	uint64_t pause_ns = now_ns - drain->checked_ns;
-	if (!is_timed(drain))
+	if (!has_deadline(drain))
 		return false;
 	drain->checked_ns = now_ns;
 	if (pause_ns > DRAIN_LATE_NS)
@@ -51,7 +51,7 @@ bool drain_pass_time(struct drain *drain, uint64_t now_ns)
 
 uint64_t drain_deadline_ns(const struct drain *drain)
 {
-	if (!is_timed(drain))
+	if (!has_deadline(drain))
 		return CLOCK_NEVER;
 	/* The first time as soon as a further signal may be a second request. */
 	uint64_t next_ns = drain->checked_ns == drain->requested_ns

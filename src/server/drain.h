@@ -39,7 +39,7 @@ enum drain_phase { DRAIN_SERVING, DRAIN_DRAINING, DRAIN_ABORTING, DRAIN_KILLING 
 struct drain {
 	enum drain_phase phase;
 	uint64_t deadline_ns;     /* end of the phase; not used in SERVING and KILLING */
-	uint64_t checked_ns;      /* time of the last drain_pass_time() */
+	uint64_t checked_ns;      /* time of the last drain_check_time() */
 	uint64_t requested_ns;    /* time of the first request */
 	uint64_t signals_read_ns; /* all signals sent before this time have been read */
 	int requested_by;         /* the signal of the first request */
@@ -57,9 +57,9 @@ bool drain_request(struct drain *drain, int signal, uint64_t now_ns, uint64_t dr
  * the server was stopped (SIGSTOP) and did not serve its clients: the phase is extended by that
  * time.
  */
-bool drain_pass_time(struct drain *drain, uint64_t now_ns);
+bool drain_check_time(struct drain *drain, uint64_t now_ns);
 
-/* Returns when drain_pass_time() must be called next, or CLOCK_NEVER. */
+/* Returns when drain_check_time() must be called next, or CLOCK_NEVER. */
 uint64_t drain_deadline_ns(const struct drain *drain);
 
 #endif

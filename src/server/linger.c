@@ -83,7 +83,7 @@ void linger_add(struct linger_list *linger, int fd)
 	linger->list[linger->n++] = (struct linger_socket){ .fd = fd, .start_ns = now_ns };
 }
 
-void linger_pass_time(struct linger_list *linger, uint64_t longest_ns)
+void linger_check_time(struct linger_list *linger, uint64_t longest_ns)
 {
 	if (linger->n == 0)
 		return;

@@ -63,9 +63,9 @@ bool linger_close_oldest(struct linger_list *linger);
  * Reads from the sockets if a pass is due. Closes each socket that was added more than longest_ns
  * ago.
  */
-void linger_pass_time(struct linger_list *linger, uint64_t longest_ns);
+void linger_check_time(struct linger_list *linger, uint64_t longest_ns);
 
-/* Returns when linger_pass_time() must be called, or CLOCK_NEVER. */
+/* Returns when linger_check_time() must be called, or CLOCK_NEVER. */
 uint64_t linger_deadline_ns(const struct linger_list *linger);
 
 void linger_close_all(struct linger_list *linger);

@@ -140,7 +140,7 @@ static bool is_known_port(const struct serve_options *options, size_t i)
 	return false;
 }
 
-static void warn_of_port(const struct serve_options *options, size_t i)
+static void warn_about_port(const struct serve_options *options, size_t i)
 {
 	uint16_t port = options->addresses[i].port; /* 0 for unix: no warning either */
 	struct port_advice reasons;
@@ -203,7 +203,7 @@ MUST_USE static enum exit_status open_listeners(const struct serve_options *opti
 			return STATUS_MACHINE;
 		if (rc < 0)
 			return cannot_listen(&options->addresses[i], rc);
-		warn_of_port(options, i);
+		warn_about_port(options, i);
 	}
 	return STATUS_OK;
 }

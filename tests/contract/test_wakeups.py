@@ -35,7 +35,7 @@ def first_in_line(server):
         return server.process_of(sock)
 
 
-def serve_one_after_the_other(server, count):
+def prefork_loop(server, count):
     for _ in range(count):
         with server.connect() as sock:
             assert echoes(sock)
@@ -54,7 +54,7 @@ def two_workers(serve, limit):
     def start(*arguments):
         server = serve("-w", "2", *limit, *arguments)
         wait_until(lambda: len(server.children()) == 2, "both workers")
-        serve_one_after_the_other(server, 4)
+        prefork_loop(server, 4)
         server.wait_for_rest()
         return server
 
@@ -70,10 +70,10 @@ def test_while_one_of_two_workers_is_stopped_the_other_serves_every_client(two_w
     server = two_workers("127.0.0.1:0")
     stopped = server.stop_all([server.children()[which]])
     try:
-        serve_one_after_the_other(server, CLIENTS)
+        prefork_loop(server, CLIENTS)
     finally:
         server.continue_all(stopped)
-    serve_one_after_the_other(server, 4)
+    prefork_loop(server, 4)
 
 
 @SEVERAL
@@ -131,7 +131,7 @@ def test_a_connection_whose_worker_is_stopped_or_killed_before_it_accepts_is_acc
                 wait_until(lambda: os.waitpid(victim, WALL | os.WNOHANG)[0], "it to be gone")
         assert recv_exactly(sock, 5) == b"hello"
         sock.close()
-        serve_one_after_the_other(server, 10)
+        prefork_loop(server, 10)
 
 
 @contextlib.contextmanager
@@ -178,7 +178,7 @@ def test_a_worker_that_is_stopped_or_killed_under_load_stops_neither_another_nor
     server.wait_for_rest()
     totals = server.totals()
     assert totals["accepted"] == totals["ended"] + totals["turned_away"]
-    serve_one_after_the_other(server, 10)
+    prefork_loop(server, 10)
 
 
 @pytest.mark.engines("prefork")
@@ -186,7 +186,7 @@ def test_while_all_idle_workers_are_stopped_others_are_started(serve, limit):
     server = serve("-m", "50", *limit, "127.0.0.1:0")
     stopped = server.stop_all(server.children())
     try:
-        serve_one_after_the_other(server, 10)
+        prefork_loop(server, 10)
     finally:
         server.continue_all(stopped)
 
@@ -220,6 +220,6 @@ def test_while_one_of_two_workers_has_no_descriptor_the_other_serves_every_clien
     poor = first_in_line(server)
     server.wait_for_rest()
     before = set_descriptor_limit(poor, lowest_free_descriptor(poor))
-    serve_one_after_the_other(server, CLIENTS)
+    prefork_loop(server, CLIENTS)
     set_descriptor_limit(poor, before)
-    serve_one_after_the_other(server, 4)
+    prefork_loop(server, 4)

@@ -45,7 +45,7 @@ mtype child_of[CLIENTS] = NONE;
 
 byte count;             /* clients.count */
 byte of_source[SOURCES]; /* clients.by_source */
-bool started[CLIENTS];  /* client_table_started(): its entry can be found by its pid */
+bool started[CLIENTS];  /* client_table_set_pid(): its entry can be found by its pid */
 bool reported[CLIENTS];     /* conn_stats.reason, which the child writes */
 bool paused;            /* admission.resume_ns != 0 */
 chan wait_queue = [PLACES + 1] of { byte }; /* admission.wait_queue */

@@ -328,7 +328,7 @@ inline read_signals()
 	c = 0
 }
 
-/* drain_pass_time() */
+/* drain_check_time() */
 inline pass_time()
 {
 	if

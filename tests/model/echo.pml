@@ -230,7 +230,7 @@ finish:	atomic { printf("session: FIN\n"); fin_to_client = true };
 	:: else -> goto discard
 	fi;
 
-	/* stay_until_delivered(): the idle timeout and the drain may end it early. */
+	/* wait_until_delivered(): the idle timeout and the drain may end it early. */
 stay:	if
 #ifdef LEAVE_AFTER_FIN
 	:: true -> goto close

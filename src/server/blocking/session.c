@@ -134,7 +134,7 @@ static bool wait_once(struct session *session, short events, uint64_t deadline_n
  * send our bytes. The connection is idle only if none of them was acknowledged during the wait
  * either.
  */
-static void wait_while_moving(struct session *session, short events)
+static void wait_until_idle(struct session *session, short events)
 {
 	size_t before, after = io_unacknowledged(session->fd);
 	uint64_t idle_ns = session->idle_timeout_ns;
@@ -158,7 +158,7 @@ static void session_wait(struct session *session, short events)
 		if (!wait_once(session, events, session->linger_deadline_ns))
 			echo_stop(&session->echo);
 	} else if (session->idle_timeout_ns != 0) {
-		wait_while_moving(session, events);
+		wait_until_idle(session, events);
 	} else {
 		ignore_result(wait_once(session, events,
 					CLOCK_NEVER)); /* CLOCK_NEVER: it never returns false */
@@ -260,7 +260,7 @@ static uint64_t idle_deadline_ns(const struct session *session)
  * longer intervals while nothing changes. Returns false if it was interrupted and must be called
  * again.
  */
-static bool stay_until_delivered(struct session *session)
+static bool wait_until_delivered(struct session *session)
 {
 	size_t left = io_unacknowledged(session->fd);
 	if (session->ack_pause_ns == 0) {
@@ -307,7 +307,7 @@ static void session_finish(struct session *session)
 	int rc = session->ack_pause_ns == 0 ? io_send_end(session->fd) : 0;
 	if (rc < 0)
 		fail(session, rc);
-	else if (!session->echo.stopped && !session->is_unix && !stay_until_delivered(session))
+	else if (!session->echo.stopped && !session->is_unix && !wait_until_delivered(session))
 		return;
 	if (echo_wants(&session->echo) == ECHO_FINISH)
 		echo_finished(&session->echo);

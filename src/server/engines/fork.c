@@ -16,7 +16,7 @@
  *
  * A child starts as a copy of the parent's mappings. Every page that parent or child writes to
  * after the fork is copied. So the loop writes to few pages that a child inherits: its state is on
- * the stack, which no child gets, in the shared table, and on the first pages of its static data.
+ * the stack, which no child gets, in the shared table, and on two pages of static data.
  * A child uses few pages and few calls.
  * docs/MEASURING.md has the effect of each of these measures.
  *
@@ -180,7 +180,7 @@ static void fork_start_child(struct fork_engine *engine, struct client *client)
 		return;
 	}
 
-	client_table_started(&engine->server->clients, client, pid);
+	client_table_set_pid(&engine->server->clients, client, pid);
 	io_close(&client->fd); /* the child has its own copy: no FIN goes out (UNP 4.8) */
 }
 
@@ -256,7 +256,7 @@ MUST_USE static int fork_read_signals(struct fork_engine *engine)
 		admission_stop(&engine->admission); /* before the phase is logged */
 		control_log_phase(server, server->clients.count);
 	}
-	if (!admission_is_over(&engine->admission) && control_pass_time(server))
+	if (!admission_is_over(&engine->admission) && control_check_time(server))
 		control_log_phase(server, server->clients.count);
 	if (request.totals) {
 		fetch_all_stats(engine);
@@ -278,7 +278,7 @@ MUST_USE static int fork_loop(struct fork_engine *engine)
 			rc = fork_read_signals(engine);
 		if (rc < 0)
 			return rc;
-		admission_pass_time(&engine->admission);
+		admission_check_time(&engine->admission);
 		fork_follow_drain(engine);
 		for (size_t i = 0; i < server->listeners.n; i++)
 			engine->admission.is_ready[i] = ready[1 + i].revents != 0;

@@ -44,7 +44,7 @@ struct prefork {
 	IO_ALIGNED unsigned char buffer[CLIENT_BUFFER_SIZE];
 };
 
-static void prefork_publish(const struct client *client)
+static void prefork_set_title(const struct client *client)
 {
 	char title[sizeof(TITLE_SERVING) + ADDR_TEXT_SIZE];
 	snprintf(title, sizeof(title), TITLE_SERVING "%s", peer_name(&client->peer).text);
@@ -55,7 +55,7 @@ static void prefork_publish(const struct client *client)
  * Other work while a client is served: the accept queues are empty, or the server aborts, or
  * connections that were turned away linger.
  */
-static void prefork_work_between(struct worker *worker, const struct session *session)
+static void prefork_handle_interrupt(struct worker *worker, const struct session *session)
 {
 	struct server *server = worker->server;
 	if (session->is_aborting)
@@ -64,7 +64,7 @@ static void prefork_work_between(struct worker *worker, const struct session *se
 		server->drain.phase = DRAIN_DRAINING;
 	if (server->drain.phase != DRAIN_SERVING)
 		worker_close_listeners(worker);
-	admission_pass_time(&worker->admission);
+	admission_check_time(&worker->admission);
 }
 
 /* Serves one client to its end. */
@@ -72,7 +72,7 @@ static void prefork_serve_client(struct prefork *prefork, struct client *client)
 {
 	struct worker *worker = prefork->worker;
 	struct server *server = worker->server;
-	prefork_publish(client);
+	prefork_set_title(client);
 	struct session session = {
 		.fd = client->fd,
 		.shutdown_fd = worker->shutdown_fd,
@@ -86,7 +86,7 @@ static void prefork_serve_client(struct prefork *prefork, struct client *client)
 		.interrupt_ns = worker_deadline_ns(worker),
 	};
 	while (session_run(&session) == CLOSE_NONE) {
-		prefork_work_between(worker, &session);
+		prefork_handle_interrupt(worker, &session);
 		session.interrupt_ns = worker_deadline_ns(worker);
 	}
 	io_close(&client->fd);
@@ -115,7 +115,7 @@ MUST_USE static int prefork_take_turn(struct prefork *prefork)
 	return rc;
 }
 
-MUST_USE static int serve_one_after_the_other(struct worker *worker)
+MUST_USE static int prefork_loop(struct worker *worker)
 {
 	static struct prefork prefork; /* its buffer is too large for a stack */
 	prefork.worker = worker;
@@ -132,7 +132,7 @@ MUST_USE static int serve_one_after_the_other(struct worker *worker)
 
 static int prefork_work(struct worker *worker)
 {
-	return worker->server->config->per_worker == 1 ? serve_one_after_the_other(worker)
+	return worker->server->config->per_worker == 1 ? prefork_loop(worker)
 						       : epoll_loop_run(worker);
 }
 

@@ -137,7 +137,7 @@ MUST_USE static int try_thread(const struct thread_engine *engine)
 }
 
 /* On failure the process ends, and nothing is closed. */
-MUST_USE static int set_up(struct thread_engine *engine)
+MUST_USE static int thread_engine_open(struct thread_engine *engine)
 {
 	int rc = pthread_attr_init(&engine->attributes);
 	if (rc == 0)
@@ -176,7 +176,7 @@ MUST_USE static int thread_take_turn(struct thread_engine *engine)
 static int thread_work(struct worker *worker)
 {
 	struct thread_engine engine = { .worker = worker };
-	int rc = set_up(&engine);
+	int rc = thread_engine_open(&engine);
 	if (rc == 0)
 		worker_report_serving(worker);
 	while (rc == 0 && !worker_is_done(worker))

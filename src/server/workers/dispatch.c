@@ -48,8 +48,8 @@ void dispatch_replace_listeners(struct dispatch *dispatch, struct listeners *lis
 	};
 }
 
-enum accept_verdict dispatch_take(int receiver_fd, struct dispatch_message *ret_message,
-				  int *ret_fd, int *reterr_code)
+enum accept_verdict dispatch_receive(int receiver_fd, struct dispatch_message *ret_message,
+				     int *ret_fd, int *reterr_code)
 {
 	ret_message->ticket = 0;
 	int rc = pass_fd_receive(receiver_fd, ret_message, sizeof(*ret_message), ret_fd);

@@ -8,7 +8,7 @@
  *   its table; if the source is over
  *   its limit, keep the connection
  *   in the wait queue
- *   dispatch_send: ticket, socket -----------> dispatch_take, add, serve
+ *   dispatch_send: ticket, socket -----------> dispatch_receive, add, serve
  *   remove it from the table <---- record ---- it has ended
  *
  * So only one process counts and decides, as the parent of the fork engine does. Workers share no
@@ -62,7 +62,7 @@ void dispatch_replace_listeners(struct dispatch *dispatch, struct listeners *lis
  * memory. Returns a verdict like accept_client(). If it is not ACCEPT_GOT and the ticket is not 0,
  * a connection was lost.
  */
-MUST_USE enum accept_verdict dispatch_take(int receiver_fd, struct dispatch_message *ret_message,
-					   int *ret_fd, int *reterr_code);
+MUST_USE enum accept_verdict dispatch_receive(int receiver_fd, struct dispatch_message *ret_message,
+					      int *ret_fd, int *reterr_code);
 
 #endif

@@ -114,13 +114,13 @@ static void evaluate_watch(struct pool_accept *accept, bool is_ready)
 		accept_watch_found_none(watch);
 		return;
 	}
-	bool is_left = accept_watch_found(watch, pool_count_taken(accept->pool), clock_now_ns());
+	bool is_left = accept_watch_found(watch, pool_count_accepted(accept->pool), clock_now_ns());
 	accept->may_be_stuck = watch->is_stuck;
 	if (is_left)
 		ignore_result(io_write(accept->wakeup_fd, &one, sizeof(one)));
 }
 
-void pool_accept_polled(struct pool_accept *accept, const struct pollfd *polls)
+void pool_accept_handle_polls(struct pool_accept *accept, const struct pollfd *polls)
 {
 	size_t n = accept->server->listeners.n;
 	bool any_ready = false;
@@ -143,7 +143,7 @@ int pool_accept_dispatch(struct pool_accept *accept)
 	struct admission *admission = &accept->admission;
 	struct client *client;
 	int rc;
-	admission_pass_time(admission);
+	admission_check_time(admission);
 	if (!pool_accept_dispatches(accept))
 		return 0;
 	while ((rc = admission_next(admission, &client)) > 0) {

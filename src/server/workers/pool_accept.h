@@ -7,7 +7,7 @@
  * the end. With a limit, it accepts all connections and passes them to workers
  * (server/workers/dispatch.h).
  *
- * A turn of the supervisor is: pool_accept_poll(), poll(2), pool_accept_polled(), other work, and
+ * A turn of the supervisor is: pool_accept_poll(), poll(2), pool_accept_handle_polls(), other work, and
  * pool_accept_dispatch().
  */
 #ifndef SERVER_WORKERS_POOL_ACCEPT_H
@@ -49,11 +49,11 @@ bool pool_accept_dispatches(const struct pool_accept *accept);
 
 /*
  * Fills in descriptors to poll and returns their number. Lowers *deadline_ns if work is due
- * earlier. After poll(2), pool_accept_polled() evaluates the results.
+ * earlier. After poll(2), pool_accept_handle_polls() evaluates the results.
  */
 size_t pool_accept_poll(struct pool_accept *accept, struct pollfd *ret_polls,
 			uint64_t *deadline_ns);
-void pool_accept_polled(struct pool_accept *accept, const struct pollfd *polls);
+void pool_accept_handle_polls(struct pool_accept *accept, const struct pollfd *polls);
 
 /*
  * Accepts connections and passes them to workers, if there is a limit per source. Returns 0, or

@@ -159,7 +159,7 @@ static void supervisor_release_filter(struct supervisor *supervisor, struct pool
 }
 
 /* While the server starts, a failed worker is not replaced: the first error is reported. */
-static void note_start_failure(struct supervisor *supervisor, int code)
+static void record_start_failure(struct supervisor *supervisor, int code)
 {
 	if (supervisor->start_code == 0)
 		supervisor->start_code = code;
@@ -183,7 +183,7 @@ static void start_worker(struct supervisor *supervisor, uint32_t i)
 		supervisor_release_filter(supervisor, member);
 		member->start_at_ns = clock_deadline_ns(SUPERVISOR_RETRY_NS);
 		if (supervisor->is_starting)
-			note_start_failure(supervisor, pid);
+			record_start_failure(supervisor, pid);
 		else if (log_once_a_second(&supervisor->last_logged_ns))
 			log_warning("cannot start a worker: %s, clients wait", err_text(pid).text);
 		return;
@@ -212,8 +212,9 @@ static void worker_ended(struct supervisor *supervisor, uint32_t i, const struct
 		return;
 	bool is_replaced = may_start(supervisor);
 	if (supervisor->is_starting)
-		note_start_failure(supervisor, end->signal != 0 ? ERR_WORKER_KILLED
-								: atomic_load(&member->slot->code));
+		record_start_failure(supervisor, end->signal != 0
+							 ? ERR_WORKER_KILLED
+							 : atomic_load(&member->slot->code));
 	else if (!is_killed_by_us(supervisor, end))
 		pool_member_log_end(member, end, n_clients, is_replaced);
 	if (is_replaced)
@@ -246,7 +247,7 @@ MUST_USE static int supervisor_reap(struct supervisor *supervisor)
 
 /* ---- the number of workers ---- */
 
-static struct growth_state growth_state_of(const struct supervisor *supervisor)
+static struct growth_state get_growth_state(const struct supervisor *supervisor)
 {
 	struct growth_state state = {
 		.n_alive = supervisor->n_alive,
@@ -264,7 +265,7 @@ static struct growth_state growth_state_of(const struct supervisor *supervisor)
 
 static void plan_growth(struct supervisor *supervisor)
 {
-	const struct growth_state state = growth_state_of(supervisor);
+	const struct growth_state state = get_growth_state(supervisor);
 	uint32_t more = growth_step(&state);
 	uint64_t now_ns = clock_now_ns();
 	for (uint32_t i = 0; i < supervisor->pool.n_members && more > 0; i++) {
@@ -352,7 +353,7 @@ MUST_USE static int supervisor_wait(struct supervisor *supervisor, bool with_wak
 	size_t n = 2 + pool_accept_poll(&supervisor->accept, &polls[2], &deadline_ns);
 	int rc = control_wait(polls, n, deadline_ns);
 	if (rc >= 0)
-		pool_accept_polled(&supervisor->accept, &polls[2]);
+		pool_accept_handle_polls(&supervisor->accept, &polls[2]);
 	return rc < 0 ? rc : 0;
 }
 
@@ -372,7 +373,7 @@ MUST_USE static int supervisor_take_turn(struct supervisor *supervisor)
 		admission_stop(&supervisor->accept.admission); /* before the phase is logged */
 		control_log_phase(server, pool_count_clients(&supervisor->pool));
 	}
-	if (!supervisor_is_over(supervisor) && control_pass_time(server))
+	if (!supervisor_is_over(supervisor) && control_check_time(server))
 		control_log_phase(server, pool_count_clients(&supervisor->pool));
 	supervisor_follow_drain(supervisor);
 	if (request.totals)

@@ -22,7 +22,7 @@ static uint32_t listener_events(const struct worker *worker)
 	return worker->n_workers > 1 ? EPOLLIN | EPOLLEXCLUSIVE : EPOLLIN;
 }
 
-static void disarm(struct worker *worker)
+static void unwatch_listeners(struct worker *worker)
 {
 	const struct listeners *listeners = &worker->server->listeners;
 	bool in_poller = worker->is_armed && !worker->polls_listeners;
@@ -33,7 +33,7 @@ static void disarm(struct worker *worker)
 	worker->is_armed = false;
 }
 
-MUST_USE static int arm(struct worker *worker)
+MUST_USE static int watch_listeners(struct worker *worker)
 {
 	const struct listeners *listeners = &worker->server->listeners;
 	bool in_poller = !worker->is_armed && !worker->polls_listeners;
@@ -45,7 +45,7 @@ MUST_USE static int arm(struct worker *worker)
 		if (rc < 0 && rc != -EEXIST)
 			return rc;
 		worker->is_armed =
-			true; /* so that disarm() removes the sockets added before a failure */
+			true; /* so that unwatch_listeners() removes the sockets added before a failure */
 	}
 	worker->is_armed = true;
 	return 0;
@@ -142,7 +142,7 @@ static void clear_readiness(struct worker *worker)
  * Wakes another worker if a listening socket woke this one, which has not accepted from that
  * socket.
  */
-static void pass_wakeup_on(struct worker *worker)
+static void wake_another_worker(struct worker *worker)
 {
 	static const uint64_t one = 1;
 	bool others_serve = worker->n_workers > 1 && worker->server->drain.phase == DRAIN_SERVING;
@@ -170,7 +170,7 @@ static void publish_room(struct worker *worker)
 }
 
 /* Returns whether the supervisor is dead. */
-static bool is_orphan(const struct worker *worker)
+static bool is_supervisor_dead(const struct worker *worker)
 {
 	const struct supervisor_link *link = worker->server->link;
 	struct pollfd presence = { .fd = link != NULL ? link->presence_fd : -1, .events = POLLIN };
@@ -182,10 +182,10 @@ void worker_close_listeners(struct worker *worker)
 	/*
 	 * A closed socket would stay in the epoll set while other processes have it too (epoll(7)).
 	 */
-	disarm(worker);
+	unwatch_listeners(worker);
 	watch_for_wakeup(worker, false);
 	bool has_any = listeners_any_open(&worker->server->listeners);
-	if (has_any && worker_is_aborting(worker) && is_orphan(worker))
+	if (has_any && worker_is_aborting(worker) && is_supervisor_dead(worker))
 		admission_close(&worker->admission);
 	listeners_close(&worker->server->listeners);
 	if (!worker->polls_listeners)
@@ -204,7 +204,7 @@ static void close_found_empty(struct worker *worker)
 	uint64_t found = worker->admission.found_empty;
 	if (found == atomic_load_explicit(&worker->slot->found_empty, memory_order_relaxed))
 		return;
-	disarm(worker);
+	unwatch_listeners(worker);
 	for (size_t i = 0; i < listeners->n; i++) {
 		if ((found >> i & 1) != 0)
 			listener_close(&listeners->list[i]);
@@ -218,7 +218,7 @@ MUST_USE static int await_clients(struct worker *worker)
 	struct admission *admission = &worker->admission;
 	bool is_open = admission_is_open(admission) && worker->server->drain.phase == DRAIN_SERVING;
 	publish_room(worker);
-	int rc = is_open ? arm(worker) : 0;
+	int rc = is_open ? watch_listeners(worker) : 0;
 	if (err_is_shortage(rc)) {
 		/* Current clients are served; new ones wait for another worker. */
 		admission_pause(admission, "cannot wait for connections", rc);
@@ -231,15 +231,15 @@ MUST_USE static int await_clients(struct worker *worker)
 		clear_readiness(worker); /* a waiting connection makes its socket ready again */
 		return 0;
 	}
-	disarm(worker);
-	pass_wakeup_on(worker);
+	unwatch_listeners(worker);
+	wake_another_worker(worker);
 	return 0;
 }
 
 static void begin_turn(struct worker *worker)
 {
 	worker->is_in_turn = true;
-	admission_pass_time(&worker->admission);
+	admission_check_time(&worker->admission);
 	if (worker->server->drain.phase != DRAIN_SERVING)
 		worker_close_listeners(worker);
 	worker->was_woken = is_any_ready(worker);
@@ -251,7 +251,7 @@ MUST_USE static int end_turn(struct worker *worker)
 	close_found_empty(worker);
 	/* It has clients: it moves to the end of the queue of waiters, behind the other workers. */
 	if (worker->was_woken && worker->n_workers > 1 && worker->server->clients.count > 0)
-		disarm(worker);
+		unwatch_listeners(worker);
 	return await_clients(worker);
 }
 
@@ -263,7 +263,7 @@ int worker_next_client(struct worker *worker, struct client **ret_client)
 	if (rc > 0 && is_full(worker)) {
 		/* At once: an engine may serve this client to its end before the next call. */
 		publish_room(worker);
-		pass_wakeup_on(worker);
+		wake_another_worker(worker);
 	}
 	return rc == 0 ? end_turn(worker) : rc;
 }

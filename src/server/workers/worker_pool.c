@@ -156,7 +156,7 @@ static bool has_dispatch(const struct worker_pool *pool)
 static void count_end(struct worker_pool *pool, const struct conn_record *record)
 {
 	struct client_table *clients = &pool->server->clients;
-	struct client *client = client_table_of_ticket(clients, record->ticket);
+	struct client *client = client_table_find_ticket(clients, record->ticket);
 	control_count(pool->server, record);
 	if (client != NULL)
 		client_table_remove(clients, client);
@@ -193,8 +193,8 @@ bool pool_fetch_all(struct worker_pool *pool)
  * Returns the next client that a worker serves, the first if `after` is NULL. Skips the client
  * whose record was already read, because it may still be in the table.
  */
-static const struct client *next_of(const struct worker_pool *pool, uint32_t i,
-				    const struct client *after)
+static const struct client *next_client_of(const struct worker_pool *pool, uint32_t i,
+					   const struct client *after)
 {
 	const struct client_table *table = &pool->tables[i];
 	const struct client *client = client_table_next(table, after);
@@ -210,14 +210,14 @@ uint32_t pool_count_clients(const struct worker_pool *pool)
 		return pool->server->clients
 			.count; /* including clients that are being passed to a worker */
 	for (uint32_t i = 0; i < pool->n_used; i++) {
-		for (const struct client *client = next_of(pool, i, NULL); client != NULL;
-		     client = next_of(pool, i, client))
+		for (const struct client *client = next_client_of(pool, i, NULL); client != NULL;
+		     client = next_client_of(pool, i, client))
 			count++;
 	}
 	return count;
 }
 
-uint64_t pool_count_taken(const struct worker_pool *pool)
+uint64_t pool_count_accepted(const struct worker_pool *pool)
 {
 	uint64_t count = 0;
 	for (uint32_t i = 0; i < pool->n_used; i++)
@@ -228,7 +228,7 @@ uint64_t pool_count_taken(const struct worker_pool *pool)
 static uint64_t count_accepted(const struct worker_pool *pool)
 {
 	return pool->server->control->totals.accepted +
-	       (has_dispatch(pool) ? 0 : pool_count_taken(pool));
+	       (has_dispatch(pool) ? 0 : pool_count_accepted(pool));
 }
 
 uint64_t pool_found_empty(const struct worker_pool *pool)
@@ -273,8 +273,8 @@ void pool_log_totals(struct worker_pool *pool)
 		totals.accepted = count_accepted(pool);
 		n_clients = pool_count_clients(pool);
 		for (uint32_t i = 0; i < pool->n_used; i++) {
-			for (const struct client *client = next_of(pool, i, NULL); client != NULL;
-			     client = next_of(pool, i, client))
+			for (const struct client *client = next_client_of(pool, i, NULL);
+			     client != NULL; client = next_client_of(pool, i, client))
 				totals_add_client(&totals, client);
 		}
 		if (!pool_fetch_all(pool) && count_accepted(pool) == totals.accepted)
@@ -339,7 +339,7 @@ void pool_continue_idle(struct worker_pool *pool)
 	if (is_due || pool->continue_at_ns == 0)
 		pool->continue_at_ns = now_ns + DRAIN_CHECK_NS;
 	for (uint32_t i = 0; is_due && i < pool->n_used; i++) {
-		if (pool->members[i].pid != 0 && next_of(pool, i, NULL) == NULL)
+		if (pool->members[i].pid != 0 && next_client_of(pool, i, NULL) == NULL)
 			kill(pool->members[i].pid, SIGCONT);
 	}
 }
@@ -353,8 +353,8 @@ static uint32_t count_remaining_clients(struct worker_pool *pool, uint32_t i,
 {
 	const struct pool_member *member = &pool->members[i];
 	uint32_t count = 0;
-	for (const struct client *client = next_of(pool, i, NULL); client != NULL;
-	     client = next_of(pool, i, client)) {
+	for (const struct client *client = next_client_of(pool, i, NULL); client != NULL;
+	     client = next_client_of(pool, i, client)) {
 		count_end(pool, &(struct conn_record){
 					.peer = client->peer,
 					.in = atomic_load(&client->stats.in),
@@ -372,10 +372,10 @@ static uint32_t count_remaining_clients(struct worker_pool *pool, uint32_t i,
 }
 
 /* Counts the connection that it had taken from the supervisor and not added to its table yet. */
-static void count_taken_message(struct worker_pool *pool, uint32_t i, const struct child_end *end)
+static void count_lost_message(struct worker_pool *pool, uint32_t i, const struct child_end *end)
 {
 	const struct dispatch_message *message = &pool->members[i].slot->message;
-	if (client_table_of_ticket(&pool->server->clients, message->ticket) != NULL)
+	if (client_table_find_ticket(&pool->server->clients, message->ticket) != NULL)
 		count_end(pool, &(struct conn_record){
 					.peer = message->peer,
 					.reason = CLOSE_KILLED,
@@ -389,7 +389,7 @@ uint32_t pool_reap(struct worker_pool *pool, uint32_t i, const struct child_end 
 {
 	pool_fetch(pool, i);
 	uint32_t n_clients = count_remaining_clients(pool, i, end);
-	count_taken_message(pool, i, end);
+	count_lost_message(pool, i, end);
 	client_table_reset(&pool->tables[i]);
 	struct worker_slot *slot = pool->members[i].slot;
 	uint64_t n_accepted = atomic_exchange(&slot->accepted, 0);

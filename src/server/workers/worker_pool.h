@@ -69,7 +69,7 @@ bool pool_fetch(struct worker_pool *pool, uint32_t i);
 bool pool_fetch_all(struct worker_pool *pool);
 
 /* Returns the number of connections that the workers have taken since they were started. */
-uint64_t pool_count_taken(const struct worker_pool *pool);
+uint64_t pool_count_accepted(const struct worker_pool *pool);
 
 /* Returns the number of clients that the workers serve. */
 uint32_t pool_count_clients(const struct worker_pool *pool);

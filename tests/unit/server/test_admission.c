@@ -57,7 +57,7 @@ static void start(struct client *client)
 	}
 	assert_true(engine.n_served < (int)ARRAY_LEN(engine.served));
 	engine.served[engine.n_served++] = (struct waiting_client){ client->fd, client->peer, 0 };
-	client_table_started(&server.clients, client, 1000 + engine.n_served);
+	client_table_set_pid(&server.clients, client, 1000 + engine.n_served);
 }
 
 /* Starts all clients that are handed out. Returns 0 or a negative code. */
@@ -151,7 +151,7 @@ static void assert_ended_by_fin(int client)
 static int do_round(void)
 {
 	unit_capture_begin(&log_of, STDERR_FILENO);
-	admission_pass_time(&admission);
+	admission_check_time(&admission);
 	int rc = start_ready(true, false);
 	unit_capture_end(&log_of);
 	return rc;
@@ -311,10 +311,10 @@ TEST(a_pause_ends_by_time_alone)
 	engine.refusal = -ENOMEM;
 	do_round();
 	admission.resume_ns = clock_now_ns() + UNIT_TIMEOUT_S * CLOCK_NS_PER_S;
-	admission_pass_time(&admission);
+	admission_check_time(&admission);
 	assert_false(admission_is_open(&admission));
 	admission.resume_ns = clock_now_ns();
-	admission_pass_time(&admission);
+	admission_check_time(&admission);
 	assert_true(admission_is_open(&admission));
 	engine.refusal = 0;
 	do_round();
@@ -486,7 +486,7 @@ TEST(a_client_turned_away_or_served_blocks_no_other)
 	assert_int_equal(admission.wait_queue.n, 1);
 	server.drain.phase = DRAIN_ABORTING;
 	unit_capture_begin(&log_of, STDERR_FILENO);
-	admission_pass_time(&admission);
+	admission_check_time(&admission);
 	unit_capture_end(&log_of);
 	assert_int_equal(admission.wait_queue.n, 0);
 	close(last);
@@ -661,8 +661,8 @@ TEST(a_client_that_still_waits_at_the_drain_timeout_gets_a_fin_and_that_reason)
 	assert_int_equal(admission.wait_queue.n, 1);
 	server.drain.phase = DRAIN_ABORTING;
 	unit_capture_begin(&log_of, STDERR_FILENO);
-	admission_pass_time(&admission);
-	admission_pass_time(&admission);
+	admission_check_time(&admission);
+	admission_check_time(&admission);
 	unit_capture_end(&log_of);
 	assert_int_equal(admission.wait_queue.n, 0);
 	assert_ended_by_fin(client);
@@ -728,7 +728,7 @@ TEST(a_socket_that_is_lost_while_it_drains_is_only_closed)
 static bool drain_round(void)
 {
 	unit_capture_begin(&log_of, STDERR_FILENO);
-	admission_pass_time(&admission);
+	admission_check_time(&admission);
 	bool is_empty = admission_drain(&admission, 0, false);
 	if (is_empty)
 		admission_close(&admission);

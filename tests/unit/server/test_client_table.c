@@ -60,7 +60,7 @@ static struct client *enter_into(struct client_table *clients, unsigned int n)
 static struct client *enter(unsigned int n, pid_t pid)
 {
 	struct client *client = enter_into(&table, n);
-	client_table_started(&table, client, pid);
+	client_table_set_pid(&table, client, pid);
 	return client;
 }
 
@@ -130,7 +130,7 @@ TEST(a_client_is_found_by_the_pid_of_its_child)
 	struct client *client = enter_into(&table, 7);
 	assert_ptr_equal(client_table_next(&table, NULL), client);
 	assert_null(client_table_find(&table, 4711));
-	client_table_started(&table, client, 4711);
+	client_table_set_pid(&table, client, 4711);
 	assert_ptr_equal(client_table_find(&table, 4711), client);
 	assert_ptr_equal(client_table_next(&table, NULL), client);
 	assert_null(client_table_next(&table, client));
@@ -312,7 +312,7 @@ TEST(a_table_in_memory_of_the_callers_is_like_any_other)
 	struct client_table placed;
 	client_table_place(&placed, memory, MOST, sizeof(struct served));
 	for (unsigned int i = 0; i < MOST; i++)
-		client_table_started(&placed, enter_into(&placed, i), 100 + (pid_t)i);
+		client_table_set_pid(&placed, enter_into(&placed, i), 100 + (pid_t)i);
 	for (unsigned int i = 0; i < MOST; i++) {
 		struct client *client = client_table_find(&placed, 100 + (pid_t)i);
 		assert_int_equal(client_table_index(&placed, client), i);
@@ -333,13 +333,13 @@ TEST(a_ticket_finds_its_client_until_that_leaves_and_no_other)
 	struct client *first = enter_into(&table, 7), *second = enter_into(&table, 7);
 	uint64_t ticket = client_table_ticket(&table, first);
 	assert_true(ticket != 0 && ticket != client_table_ticket(&table, second));
-	assert_ptr_equal(client_table_of_ticket(&table, ticket), first);
+	assert_ptr_equal(client_table_find_ticket(&table, ticket), first);
 	client_table_remove(&table, first);
-	assert_null(client_table_of_ticket(&table, ticket));
+	assert_null(client_table_find_ticket(&table, ticket));
 	assert_ptr_equal(enter_into(&table, 8), first); /* another client has its entry */
-	assert_null(client_table_of_ticket(&table, ticket));
-	assert_null(client_table_of_ticket(&table, 0));
-	assert_null(client_table_of_ticket(&table, ticket + MOST)); /* the ticket may be wrong */
+	assert_null(client_table_find_ticket(&table, ticket));
+	assert_null(client_table_find_ticket(&table, 0));
+	assert_null(client_table_find_ticket(&table, ticket + MOST)); /* the ticket may be wrong */
 }
 
 TEST(a_client_has_the_ticket_with_which_it_was_entered)
@@ -409,7 +409,7 @@ static int close_owned_table(void **state)
 TEST(a_table_that_is_reset_is_empty_and_good_for_another_owner)
 {
 	struct client *one = enter_into(&table, 7), *other = enter_into(&table, 7);
-	client_table_started(&table, one, 101);
+	client_table_set_pid(&table, one, 101);
 	client_table_remove(&table, other);
 	assert_non_null(enter_into(&table, 8));
 
@@ -523,7 +523,7 @@ TEST(a_table_for_the_most_clients_there_can_be_costs_only_what_is_used)
 {
 	struct client_table large;
 	assert_int_equal(client_table_open(&large, 4000000, sizeof(struct served)), 0);
-	client_table_started(&large, enter_into(&large, 7), 4711);
+	client_table_set_pid(&large, enter_into(&large, 7), 4711);
 	assert_non_null(client_table_find(&large, 4711));
 	client_table_close(&large);
 	assert_null(large.memory);

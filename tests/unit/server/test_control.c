@@ -45,7 +45,7 @@ static struct client *enter(pid_t pid, uint64_t in, uint64_t out)
 	struct client *client = client_table_add(&server.clients, &peer, 0);
 	assert_non_null(client);
 	if (pid != 0)
-		client_table_started(&server.clients, client, pid);
+		client_table_set_pid(&server.clients, client, pid);
 	atomic_store(&client->stats.in, in);
 	atomic_store(&client->stats.out, out);
 	return client;
@@ -215,13 +215,13 @@ TEST(time_alone_ends_the_drain_and_says_so)
 		.deadline_ns = now_ns,
 		.checked_ns = now_ns,
 	};
-	assert_true(control_pass_time(&server));
+	assert_true(control_check_time(&server));
 	assert_int_equal(server.drain.phase, DRAIN_ABORTING);
 	assert_string_equal(phase_said(1), "drain timeout: ending 1 client\n");
 
 	server.drain.deadline_ns = now_ns;
-	assert_true(control_pass_time(&server));
-	assert_false(control_pass_time(&server));
+	assert_true(control_check_time(&server));
+	assert_false(control_check_time(&server));
 	assert_int_equal(server.drain.phase, DRAIN_KILLING);
 	assert_string_equal(phase_said(1), "killing 1 client\n");
 }
@@ -248,7 +248,7 @@ TEST(phases_without_clients_and_with_several_read_right)
 
 TEST(while_it_serves_time_means_nothing)
 {
-	assert_false(control_pass_time(&server));
+	assert_false(control_check_time(&server));
 	assert_int_equal(server.drain.phase, DRAIN_SERVING);
 	assert_string_equal(phase_said(1), "");
 }

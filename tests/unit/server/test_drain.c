@@ -18,10 +18,10 @@ static bool pass_until(struct drain *drain, uint64_t now_ns)
 {
 	uint64_t next_read_ns;
 	while ((next_read_ns = drain_deadline_ns(drain)) < now_ns) {
-		if (drain_pass_time(drain, next_read_ns))
+		if (drain_check_time(drain, next_read_ns))
 			return true;
 	}
-	return drain_pass_time(drain, now_ns);
+	return drain_check_time(drain, now_ns);
 }
 
 /* Returns a drain in that phase, reached by the normal events; requested by TERM at NOW. */
@@ -127,7 +127,7 @@ TEST(a_server_that_was_stopped_has_lost_no_time_of_a_phase)
 		struct drain drain = drain_in(phases[i % 2]);
 		uint64_t before_ns = drain.deadline_ns;
 		uint64_t now_ns = drain.checked_ns + DRAIN_CHECK_NS + stopped_ns[i / 2];
-		assert_false(drain_pass_time(&drain, now_ns));
+		assert_false(drain_check_time(&drain, now_ns));
 		assert_int_equal(drain.phase, phases[i % 2]);
 		assert_int_equal(drain.deadline_ns, before_ns + stopped_ns[i / 2]);
 		assert_true(pass_until(&drain, drain.deadline_ns));
@@ -138,8 +138,8 @@ TEST(a_poll_that_is_a_little_late_delays_nothing)
 {
 	struct drain drain = drain_in(DRAIN_DRAINING);
 	for (uint64_t now_ns = NOW; now_ns < NOW + TIMEOUT; now_ns += DRAIN_LATE_NS)
-		assert_false(drain_pass_time(&drain, now_ns));
-	assert_true(drain_pass_time(&drain, NOW + TIMEOUT));
+		assert_false(drain_check_time(&drain, now_ns));
+	assert_true(drain_check_time(&drain, NOW + TIMEOUT));
 }
 
 TEST(without_a_drain_timeout_clients_are_aborted_at_once)
@@ -147,7 +147,7 @@ TEST(without_a_drain_timeout_clients_are_aborted_at_once)
 	struct drain drain = { 0 };
 	assert_true(drain_request(&drain, SIGTERM, NOW, 0));
 	assert_int_equal(drain.phase, DRAIN_DRAINING);
-	assert_true(drain_pass_time(&drain, NOW));
+	assert_true(drain_check_time(&drain, NOW));
 	assert_int_equal(drain.phase, DRAIN_ABORTING);
 }
 

@@ -51,7 +51,7 @@ static int turn_away(const void *said, size_t size)
 static void look(uint64_t longest_ns)
 {
 	linger.next_read_ns = clock_now_ns();
-	linger_pass_time(&linger, longest_ns);
+	linger_check_time(&linger, longest_ns);
 }
 
 TEST(a_client_that_still_sends_is_not_reset)
@@ -99,7 +99,7 @@ TEST(a_client_that_has_ended_too_is_closed_at_once)
 TEST(there_is_a_next_poll_while_a_client_lingers)
 {
 	assert_int_equal(linger_deadline_ns(&linger), CLOCK_NEVER);
-	linger_pass_time(&linger, LONG_NS);
+	linger_check_time(&linger, LONG_NS);
 	int client = turn_away("", 0);
 	assert_true(linger_deadline_ns(&linger) <= clock_now_ns() + LINGER_READ_NS);
 	look(LONG_NS);

@@ -52,7 +52,7 @@ static struct client *enter(pid_t pid, uint64_t in, uint64_t out)
 	struct client *client = client_table_add(&server.clients, &peer, 0);
 	assert_non_null(client);
 	if (pid != 0)
-		client_table_started(&server.clients, client, pid);
+		client_table_set_pid(&server.clients, client, pid);
 	atomic_store(&client->stats.in, in);
 	atomic_store(&client->stats.out, out);
 	return client;

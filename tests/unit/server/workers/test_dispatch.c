@@ -48,7 +48,7 @@ TEST(a_client_that_was_passed_on_is_the_takers_alone)
 	struct client *client = enter(7, &theirs);
 	assert_int_equal(dispatch_send(&dispatch, client), 0);
 	assert_int_equal(client->fd, -1);
-	assert_int_equal(dispatch_take(dispatch.receiver_fd, &message, &fd, &code), ACCEPT_GOT);
+	assert_int_equal(dispatch_receive(dispatch.receiver_fd, &message, &fd, &code), ACCEPT_GOT);
 	assert_int_equal(message.ticket, client_table_ticket(&table, client));
 	assert_string_equal(peer_name(&message.peer).text, "192.0.2.7:51334");
 	close(fd); /* the last copy: the client gets its FIN */
@@ -60,7 +60,7 @@ TEST(without_a_client_there_is_nothing_to_take_and_no_ticket)
 {
 	int fd, code;
 	struct dispatch_message message = { .ticket = 4711 };
-	assert_int_equal(dispatch_take(dispatch.receiver_fd, &message, &fd, &code), ACCEPT_NONE);
+	assert_int_equal(dispatch_receive(dispatch.receiver_fd, &message, &fd, &code), ACCEPT_NONE);
 	assert_int_equal(message.ticket, 0);
 }
 
@@ -89,7 +89,7 @@ static void take_without_descriptors(const void *argument)
 	struct dispatch_message message = { 0 };
 	int fd, code;
 	UNIT_CHILD_MUST(setrlimit(RLIMIT_NOFILE, &none) == 0);
-	enum accept_verdict verdict = dispatch_take(dispatch.receiver_fd, &message, &fd, &code);
+	enum accept_verdict verdict = dispatch_receive(dispatch.receiver_fd, &message, &fd, &code);
 	UNIT_CHILD_MUST(verdict == ACCEPT_PAUSE && code == -EMFILE && message.ticket == 0);
 }
 
@@ -99,7 +99,7 @@ TEST(a_taker_without_descriptors_pauses_and_leaves_the_client_to_another)
 	struct dispatch_message message = { 0 };
 	assert_int_equal(dispatch_send(&dispatch, enter(7, &theirs)), 0);
 	unit_in_child(take_without_descriptors, NULL);
-	assert_int_equal(dispatch_take(dispatch.receiver_fd, &message, &fd, &code), ACCEPT_GOT);
+	assert_int_equal(dispatch_receive(dispatch.receiver_fd, &message, &fd, &code), ACCEPT_GOT);
 	close(fd);
 	close(theirs);
 }
