@@ -218,10 +218,12 @@ static bool is_transformed(const struct peer_reply *reply, struct peer_fingerpri
 	return false;
 }
 
-static bool is_reversed(const struct peer_reply *reply, struct peer_fingerprint *endpoint)
+/* same: number of bytes that are right and in place. A palindrome that came back is an echo. */
+static bool is_reversed(const struct peer_reply *reply, size_t same,
+			struct peer_fingerprint *endpoint)
 {
 	size_t line = first_line(reply->sent, reply->n_sent);
-	if (line < ENOUGH)
+	if (line < ENOUGH || same >= line)
 		return false;
 	/* The line end may stay at the end, or come first like everything else: skip it. */
 	size_t skip = 0;
@@ -244,7 +246,7 @@ struct peer_fingerprint peer_fingerprint_identify(const struct peer_reply *reply
 	if (is_silent(reply, &endpoint) || is_of_another_protocol(reply, same, &endpoint) ||
 	    is_short(reply, same, &endpoint) || is_suffix(reply, same, &endpoint) ||
 	    is_line_ends(reply, same, &endpoint) || is_prefix(reply, &endpoint) ||
-	    is_transformed(reply, &endpoint) || is_reversed(reply, &endpoint))
+	    is_transformed(reply, &endpoint) || is_reversed(reply, same, &endpoint))
 		return endpoint;
 	is_kind(&endpoint, PEER_OTHER, "not an echo server: it answers %s",
 		snippet_quoted(reply->received, reply->n_received).text);

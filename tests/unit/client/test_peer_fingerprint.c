@@ -166,6 +166,13 @@ TEST(a_reversal_is_diagnosed_wherever_the_line_end_is)
 			  "no plain echo: it returns the last byte first");
 }
 
+/* With a wrong byte behind the line, it is a faulty echo. */
+TEST(a_palindrome_that_came_back_is_not_reversed)
+{
+	assert_int_not_equal(judge_text("abba\nrest", "abba\nrxst").kind, PEER_REVERSED);
+	assert_int_not_equal(judge_text("anna\r\n12", "anna\r\n1x").kind, PEER_REVERSED);
+}
+
 TEST(any_other_answer_is_shown_escaped_and_cut)
 {
 	assert_is(judge_text("hello\n", "-ERR unknown command\r\n"), PEER_OTHER,
@@ -261,6 +268,7 @@ int main(void)
 		cmocka_unit_test(changed_line_ends_are_diagnosed),
 		cmocka_unit_test(rules_are_diagnosed),
 		cmocka_unit_test(a_reversal_is_diagnosed_wherever_the_line_end_is),
+		cmocka_unit_test(a_palindrome_that_came_back_is_not_reversed),
 		cmocka_unit_test(any_other_answer_is_shown_escaped_and_cut),
 		cmocka_unit_test(a_mistake_of_an_echo_names_no_other_server),
 		cmocka_unit_test(another_server_is_named),
