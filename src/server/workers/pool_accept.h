@@ -7,8 +7,8 @@
  * the end. With a limit, it accepts all connections and passes them to workers
  * (server/workers/dispatch.h).
  *
- * A turn of the supervisor is: pool_accept_poll(), poll(2), pool_accept_handle_polls(), other work, and
- * pool_accept_dispatch().
+ * A turn of the supervisor is: pool_accept_poll(), poll(2), pool_accept_handle_polls(), other work,
+ * and pool_accept_dispatch().
  */
 #ifndef SERVER_WORKERS_POOL_ACCEPT_H
 #define SERVER_WORKERS_POOL_ACCEPT_H

@@ -44,8 +44,8 @@ MUST_USE static int watch_listeners(struct worker *worker)
 				    TAG_LISTENERS + i);
 		if (rc < 0 && rc != -EEXIST)
 			return rc;
-		worker->is_armed =
-			true; /* so that unwatch_listeners() removes the sockets added before a failure */
+		/* At once: after a failure, unwatch_listeners() removes the sockets added before. */
+		worker->is_armed = true;
 	}
 	worker->is_armed = true;
 	return 0;
