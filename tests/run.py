@@ -162,7 +162,7 @@ def abandoned(directory):
 
 
 def is_abandoned(path):
-    maker = re.search(r"tcpecho-\w+-(\d+)", os.path.basename(path))
+    maker = re.fullmatch(r"tcpecho-[a-z]+-(\d+)(-\d+)?", os.path.basename(path))
     return maker is not None and not os.path.exists(f"/proc/{maker[1]}")
 
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from harness import TIMEOUT, is_gone, wait_until
+from harness import TIMEOUT, is_gone, title_of, wait_until
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 
@@ -49,6 +49,8 @@ def run(tmp_path):
         try:
             if number:
                 wait_until(lambda: pid_file.exists() and pid_file.read_text(), "the test to start")
+                # setsid(1) has taken it out of the group.
+                wait_until(lambda: title_of(int(pid_file.read_text())).startswith("sleep"), "its process to start")
                 os.killpg(process.pid, number)
             output = process.communicate(timeout=TIMEOUT * 2)[0]
         finally:
