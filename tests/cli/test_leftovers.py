@@ -12,6 +12,9 @@ from harness import TIMEOUT, is_gone, title_of, wait_until
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 
+# With pytest-xdist: one by one, or one run would remove what another is to find.
+pytestmark = pytest.mark.xdist_group("leftovers")
+
 # As a daemon does: its parent ends at once.
 ORPHAN = """
 import os, pathlib, subprocess
