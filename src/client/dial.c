@@ -341,8 +341,9 @@ const char *dial_remedy(int code)
 
 enum exit_status dial_log_failure(const struct dial_request *request, int code)
 {
+	const char *remark = addr_path_remark(request->server);
 	log_error("cannot connect to %s: %s%s", addr_spec_text(request->server).text,
-		  err_text(code).text, dial_remedy(code));
+		  err_text(code).text, remark[0] != '\0' ? remark : dial_remedy(code));
 	return err_is_local(code) ? STATUS_MACHINE : STATUS_NO_CONNECTION;
 }
 

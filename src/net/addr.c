@@ -12,12 +12,44 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "base/err.h"
 #include "base/units.h"
 #include "net/io.h"
 
 /* ---- parsing ---- */
+
+/* Returns whether the directory of a path is missing. */
+static bool is_directory_missing(const char *path)
+{
+	char directory[ADDR_HOST_SIZE];
+	const char *slash = strrchr(path, '/');
+	struct stat info;
+	if (slash == NULL || slash == path)
+		return false;
+	snprintf(directory, sizeof(directory), "%.*s", (int)(slash - path), path);
+	return stat(directory, &info) < 0 && errno == ENOENT;
+}
+
+const char *addr_path_remark(const struct addr_spec *spec)
+{
+	const char *path = spec->host;
+	struct stat info;
+	if (spec->kind != ADDR_UNIX || path[0] == '@')
+		return "";
+	if (lstat(path, &info) < 0)
+		return errno == ENOENT && is_directory_missing(path)
+			       ? " (its directory does not exist)"
+			       : "";
+	if (S_ISLNK(info.st_mode) && stat(path, &info) < 0)
+		return errno == ENOENT ? " (the path is a link to a missing file)" : "";
+	if (S_ISDIR(info.st_mode))
+		return " (the path is a directory)";
+	if (S_ISREG(info.st_mode))
+		return " (the path is a regular file)";
+	return S_ISSOCK(info.st_mode) ? "" : " (the path is not a socket)";
+}
 
 int addr_parse_port(const char *text, uint16_t *ret_port)
 {

@@ -60,6 +60,12 @@ MUST_USE int addr_parse(const char *text, struct addr_spec *ret_spec);
 /* Formats a spec for a message: "port 9877", "localhost port 9877", "unix:/run/echo". */
 struct addr_text addr_spec_text(const struct addr_spec *spec);
 
+/*
+ * Returns what is wrong with the path of a unix socket, for the end of a message: " (the path is a
+ * directory)", or "". Static.
+ */
+const char *addr_path_remark(const struct addr_spec *spec);
+
 /* Parses a port from 0 to 65535. Returns 0 or ERR_BAD_PORT. */
 MUST_USE int addr_parse_port(const char *text, uint16_t *ret_port);
 

@@ -111,12 +111,12 @@ static struct listen_remedy remedy_of_denial(const struct addr_spec *spec)
 struct listen_remedy listen_remedy(int code, const struct addr_spec *spec)
 {
 	bool is_unix = spec->kind == ADDR_UNIX;
-	const char *text = err_remedy(code);
+	const char *text = err_remedy(code), *remark = addr_path_remark(spec);
 	struct listen_remedy out;
 	if (code == -EACCES || code == -EPERM)
 		return remedy_of_denial(spec);
 	if (code == -EADDRINUSE)
-		text = is_unix ? " (another server listens there, or it is no socket)"
+		text = is_unix ? " (another server listens there)"
 			       : " (another server listens there: `ss -ltnp` shows which)";
 	else if (code == -EADDRNOTAVAIL)
 		text = " (`ip address` shows those that this machine has)";
@@ -124,6 +124,6 @@ struct listen_remedy listen_remedy(int code, const struct addr_spec *spec)
 		text = " (IPv6 is switched off)";
 	else if (code == -EAGAIN && is_unix)
 		text = " (another process has locked the directory, see flock(1))";
-	snprintf(out.text, sizeof(out.text), "%s", text);
+	snprintf(out.text, sizeof(out.text), "%s", remark[0] != '\0' ? remark : text);
 	return out;
 }

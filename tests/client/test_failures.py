@@ -319,6 +319,32 @@ def test_a_unix_socket_that_is_not_there(talk, tmp_path):
     )
 
 
+PATHS = {
+    "directory": "connection refused (the path is a directory)",
+    "file": "connection refused (the path is a regular file)",
+    "link": "no such file or directory (the path is a link to a missing file)",
+    "missing/socket": "no such file or directory (its directory does not exist)",
+    "fifo": "connection refused (the path is not a socket)",
+    "file/socket": "not a directory",
+}
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_a_path_that_is_no_socket(talk, program, tmp_path, name):
+    (tmp_path / "directory").mkdir()
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "fifo")
+    status, output, error = talk(f"unix:{tmp_path}/{name}", input=DATA).finish()
+    assert (status, output) == (3, b"")
+    assert words_of(error) == f"cannot connect to unix:{tmp_path}/{name}: {PATHS[name]}"
+    served = subprocess.run([program, "serve", f"unix:{tmp_path}/{name}"], capture_output=True, text=True, timeout=TIMEOUT)
+    assert served.returncode == 4
+    remark = PATHS[name].partition(" (")[2]
+    assert served.stderr.startswith(f"tcpecho: cannot listen on unix:{tmp_path}/{name}: ")
+    assert remark in served.stderr
+
+
 def test_a_unix_socket_without_a_listener(talk, tmp_path):
     with socket.socket(socket.AF_UNIX) as left_behind:
         left_behind.bind(f"{tmp_path}/dead")
