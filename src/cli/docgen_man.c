@@ -144,8 +144,8 @@ static void man_print_option(FILE *out, const struct option_row *row)
 		fprintf(out, " Ar %s", row->value_name);
 	fputc('\n', out);
 	print_text(out, row->details);
-	if (row->preset != NULL && row->default_words == NULL)
-		fprintf(out, "The default is\n.Cm %s .\n", row->preset);
+	if (option_default(row) != NULL && strstr(row->details, "default") == NULL)
+		fprintf(out, "The default is\n.Cm %s .\n", option_default(row));
 }
 
 /* The options of a group are a list below its heading, as in --help. */

@@ -21,9 +21,12 @@ static enum exit_status help_main(const struct arguments *arguments)
 			log_error("%s: help explains one command at a time", option_shown(name));
 			return STATUS_USAGE;
 		}
-		command = command_find(command, name);
+		const struct command *parent = command;
+		command = command_find(parent, name);
 		if (command == NULL) {
-			log_error("no command %s (see 'tcpecho help')", option_shown(name));
+			log_error("no command %s%s%s (see 'tcpecho help')",
+				  parent != NULL ? parent->name : "", parent != NULL ? " " : "",
+				  option_shown(name));
 			return STATUS_USAGE;
 		}
 	}

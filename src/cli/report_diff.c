@@ -231,9 +231,9 @@ static enum exit_status diff_main(const struct arguments *arguments)
 /* ---- the man page ---- */
 
 static const char *const description[] = {
-	"Compares two results, OLD NEW, or two sides with several results each, OLD... vs NEW... "
-	"The files of a side are repetitions of one run. To compare runs of several machines that "
-	"ran together, merge them first.",
+	"Compares two results, or two sides with several results each; then the word vs is between "
+	"the sides: old-*.json vs new-*.json. The files of a side are repetitions of one run. To "
+	"compare runs of several machines that ran together, merge them first.",
 	"Times are those of all values of a side. Counts are averages over its runs. With several "
 	"runs on each side the output says whether a difference exceeds the noise, which means "
 	"that no run of one side lies within the range of the other.",

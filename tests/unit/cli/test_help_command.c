@@ -54,6 +54,8 @@ TEST(anything_else_is_an_error_that_names_it)
 	assert_int_equal(help("knock", NULL), STATUS_USAGE);
 	assert_string_equal(output.text, "");
 	assert_string_equal(log_of.text, "tcpecho: no command knock (see 'tcpecho help')\n");
+	assert_int_equal(help("report", "talk"), STATUS_USAGE);
+	assert_string_equal(log_of.text, "tcpecho: no command report talk (see 'tcpecho help')\n");
 	assert_int_equal(help("serve", "talk"), STATUS_USAGE);
 	assert_string_equal(output.text, "");
 	assert_string_equal(log_of.text, "tcpecho: talk: help explains one command at a time\n");
