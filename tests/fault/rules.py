@@ -269,6 +269,7 @@ WORKER_RULES = [
     Rule("accept read recv send poll write epoll_wait io_uring_enter", "EINTR", UNHARMED, "made again"),
     Rule("recv send read accept io_uring_enter", "EAGAIN", UNHARMED, "it waits"),
     Rule("recv send poll epoll_ctl", SHORTAGE, UNHARMED, "a shortage ends no conversation: it is waited out"),
+    Rule("epoll_ctl", "EPERM", CANNOT_START, "a policy forbids it: another worker cannot do it either", when="start"),
     Rule("io_uring_enter", "EBUSY ENOMEM", UNHARMED, "the same"),
     Rule("uring_recv uring_send uring_poll", "EAGAIN EINTR ENOMEM ENOBUFS ECANCELED", UNHARMED, "made again"),
     Rule("pthread_create fork mprotect", "*", SHORT, "a limit of threads or memory: the client waits (server/admission.h)"),

@@ -198,17 +198,22 @@ void worker_report_closed(struct worker *worker)
 }
 
 /* Closes unix sockets that get no more connections: they would be ready all the time. */
-static void close_found_empty(struct worker *worker)
+static void close_empty_listeners(struct worker *worker)
 {
 	struct listeners *listeners = &worker->server->listeners;
+	for (size_t i = 0; i < listeners->n; i++) {
+		if ((worker->admission.found_empty >> i & 1) != 0)
+			listener_close(&listeners->list[i]);
+	}
+}
+
+static void report_found_empty(struct worker *worker)
+{
 	uint64_t found = worker->admission.found_empty;
 	if (found == atomic_load_explicit(&worker->slot->found_empty, memory_order_relaxed))
 		return;
 	unwatch_listeners(worker);
-	for (size_t i = 0; i < listeners->n; i++) {
-		if ((found >> i & 1) != 0)
-			listener_close(&listeners->list[i]);
-	}
+	close_empty_listeners(worker);
 	atomic_store(&worker->slot->found_empty, found);
 }
 
@@ -248,7 +253,7 @@ static void begin_turn(struct worker *worker)
 MUST_USE static int end_turn(struct worker *worker)
 {
 	worker->is_in_turn = false;
-	close_found_empty(worker);
+	report_found_empty(worker);
 	/* It has clients: it moves to the end of the queue of waiters, behind the other workers. */
 	if (worker->was_woken && worker->n_workers > 1 && worker->server->clients.count > 0)
 		unwatch_listeners(worker);
@@ -283,6 +288,9 @@ bool worker_is_done(const struct worker *worker)
 int worker_open(struct worker *worker)
 {
 	admission_setup(&worker->admission, worker->server);
+	/* What an earlier worker of the slot found: an empty queue stays empty. */
+	worker->admission.found_empty = atomic_load(&worker->slot->found_empty);
+	close_empty_listeners(worker);
 	int rc = poller_open(&worker->poller);
 	if (rc < 0)
 		return rc;

@@ -331,8 +331,8 @@ TEST(a_worker_closes_its_copies_when_the_queues_are_said_to_be_empty)
 	close(late);
 }
 
-/* A stopped unix socket is always readable: the worker must not poll it. */
-TEST(a_stopped_unix_socket_is_closed_by_the_worker_that_found_its_queue_empty)
+/* Makes the first listening socket a unix socket. */
+static struct listener *listen_on_unix_socket(void)
 {
 	struct addr addr = { .local = { .sun_family = AF_UNIX } };
 	struct listener *listener = &server.listeners.list[0];
@@ -343,6 +343,14 @@ TEST(a_stopped_unix_socket_is_closed_by_the_worker_that_found_its_queue_empty)
 	assert_int_equal(listen(fd, 4), 0);
 	*listener = (struct listener){ .fd = fd };
 	assert_int_equal(addr_of_socket(fd, &listener->addr), 0);
+	return listener;
+}
+
+/* A stopped unix socket is always readable: the worker must not poll it. */
+TEST(a_stopped_unix_socket_is_closed_by_the_worker_that_found_its_queue_empty)
+{
+	struct listener *listener = listen_on_unix_socket();
+	int fd = listener->fd;
 	open_worker();
 	int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(connect(client, &listener->addr.any, listener->addr.len), 0);
@@ -354,6 +362,16 @@ TEST(a_stopped_unix_socket_is_closed_by_the_worker_that_found_its_queue_empty)
 	assert_int_equal(listener->fd, -1);
 	assert_false(is_readable(worker.poller.fd));
 	close(client);
+}
+
+TEST(a_worker_that_replaces_another_does_not_poll_the_queue_that_one_found_empty)
+{
+	struct listener *listener = listen_on_unix_socket();
+	listen_stop(listener->fd, AF_UNIX, false);
+	atomic_store(&slot.found_empty, 1);
+	open_worker();
+	assert_int_equal(listener->fd, -1);
+	assert_false(is_readable(worker.poller.fd));
 }
 
 TEST(without_clients_the_worker_ends_with_its_queues)
@@ -441,6 +459,8 @@ int main(void)
 		WORKER_TEST(a_worker_closes_its_copies_when_the_queues_are_said_to_be_empty),
 		WORKER_TEST(
 			a_stopped_unix_socket_is_closed_by_the_worker_that_found_its_queue_empty),
+		WORKER_TEST(
+			a_worker_that_replaces_another_does_not_poll_the_queue_that_one_found_empty),
 		WORKER_TEST(without_clients_the_worker_ends_with_its_queues),
 		WORKER_TEST(
 			a_client_in_the_wait_queue_at_the_abort_gets_a_fin_and_the_linger_timeout),
