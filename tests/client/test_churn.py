@@ -91,4 +91,4 @@ def test_the_round_trip_begins_when_the_message_is_sent(churn, serve):
 
 def test_reset_needs_churn(program):
     done = subprocess.run([program, "bench", "--reset"], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (2, "tcpecho: --reset needs --churn: other connections stay open\n")
+    assert (done.returncode, done.stderr) == (2, "tcpecho: option --reset needs --churn: other connections stay open\n")
