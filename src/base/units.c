@@ -255,7 +255,7 @@ MUST_USE static int parse_seconds_since_1970(const char *text, uint64_t *ret_ns)
 	return rc;
 }
 
-int units_parse_moment(const char *text, uint64_t now_ns, uint64_t *ret_ns)
+int units_parse_timestamp(const char *text, uint64_t now_ns, uint64_t *ret_ns)
 {
 	uint64_t after_ns;
 	if (*text == '@')
@@ -270,7 +270,7 @@ int units_parse_moment(const char *text, uint64_t now_ns, uint64_t *ret_ns)
 	return rc;
 }
 
-struct units_text units_moment(uint64_t ns)
+struct units_text units_timestamp(uint64_t ns)
 {
 	struct units_text out;
 	time_t seconds = (time_t)(ns / NS_PER_S);

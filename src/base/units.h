@@ -37,14 +37,14 @@ MUST_USE int units_parse_rate(const char *text, uint64_t *ret_per_second);
  * ERR_OUT_OF_RANGE (no such day or hour, before 1970, after 2500); or an error of
  * units_parse_duration().
  */
-MUST_USE int units_parse_moment(const char *text, uint64_t now_ns, uint64_t *ret_ns);
+MUST_USE int units_parse_timestamp(const char *text, uint64_t now_ns, uint64_t *ret_ns);
 
 struct units_text {
 	char text[32];
 };
 
 /* Formats ns since 1970, up to the year 2500: "2026-11-26T12:00:00.000000000Z". */
-struct units_text units_moment(uint64_t ns);
+struct units_text units_timestamp(uint64_t ns);
 
 /* Formats a count with a noun whose plural ends in s: "0 clients", "1 client", "2 clients". */
 struct units_text units_count(uint64_t n, const char *noun);

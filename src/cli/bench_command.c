@@ -400,7 +400,7 @@ drop_hlog:
 MUST_USE static enum exit_status read_start_at(const char *text, uint64_t *ret_ns)
 {
 	uint64_t now_ns = clock_since_epoch_ns(clock_now_ns());
-	int rc = units_parse_moment(text, now_ns, ret_ns);
+	int rc = units_parse_timestamp(text, now_ns, ret_ns);
 	if (rc == 0 && *ret_ns > now_ns)
 		return STATUS_OK;
 	log_error("--start-at %.300s: %s", text,

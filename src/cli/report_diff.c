@@ -79,7 +79,7 @@ MUST_USE static enum exit_status add_thresholds(const char *text, struct thresho
 			log_error("--fail-if: too many limits, at most %d", THRESHOLDS_MAX);
 			return STATUS_USAGE;
 		}
-		if (threshold_read(text, length, &all->list[all->n], &why) < 0) {
+		if (threshold_parse(text, length, &all->list[all->n], &why) < 0) {
 			log_error("--fail-if %s", why.text);
 			return STATUS_USAGE;
 		}
@@ -128,7 +128,7 @@ static void judge_limits(const struct thresholds *all, const struct sample *befo
 	for (size_t i = 0; i < all->n; i++) {
 		struct diff_limit *limit = &ret_limits[i];
 		limit->threshold = &all->list[i];
-		limit->verdict = threshold_judge(limit->threshold, before, after, &limit->sentence);
+		limit->verdict = threshold_check(limit->threshold, before, after, &limit->sentence);
 	}
 }
 

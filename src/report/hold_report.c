@@ -35,10 +35,10 @@ static void write_lives(FILE *out, const struct disconnects *disconnects)
 			clock_s(disconnects->longest_ns));
 }
 
-void hold_report_write_text(FILE *out, const struct hold_report_facts *endurance)
+void hold_report_write_text(FILE *out, const struct hold_report_facts *facts)
 {
-	const struct disconnects *disconnects = endurance->disconnects;
-	fprintf(out, "--- %s ---\n", endurance->target);
+	const struct disconnects *disconnects = facts->disconnects;
+	fprintf(out, "--- %s ---\n", facts->target);
 	fprintf(out,
 		"%" PRIu64 " connection%s, %.3f s: %" PRIu64 " held throughout, %" PRIu64
 		" opened, %" PRIu64 " lost, %" PRIu64 " open at the end\n",
@@ -67,12 +67,12 @@ void hold_report_write_text(FILE *out, const struct hold_report_facts *endurance
 	summary_write_times(out, "round trip", &disconnects->round_trip,
 			    deviation_ns(&disconnects->deviation));
 	summary_write_bounds(out, disconnects->n_unfinished);
-	fprintf(out, SUMMARY_LABEL "%" PRIu64 "\n", "seed", endurance->seed);
-	if (endurance->is_interrupted)
+	fprintf(out, SUMMARY_LABEL "%" PRIu64 "\n", "seed", facts->seed);
+	if (facts->is_interrupted)
 		fprintf(out, "interrupted after %.3f of %.3f s\n", clock_s(disconnects->elapsed_ns),
-			clock_s(endurance->wanted_ns));
-	if (endurance->client_bound != NULL)
-		fprintf(out, "no measurement of the server: %s\n", endurance->client_bound);
+			clock_s(facts->wanted_ns));
+	if (facts->client_bound != NULL)
+		fprintf(out, "no measurement of the server: %s\n", facts->client_bound);
 }
 
 /* ---- JSON ---- */
@@ -117,15 +117,15 @@ static json_t *told_json(const struct disconnects *disconnects)
 	return json;
 }
 
-static json_t *hold_document(const struct hold_report_facts *endurance, const char *histogram)
+static json_t *hold_document(const struct hold_report_facts *facts, const char *histogram)
 {
-	const struct disconnects *disconnects = endurance->disconnects;
+	const struct disconnects *disconnects = facts->disconnects;
 	uint64_t n_died = disconnects_died(disconnects);
 	json_t *json = json_pack(
 		"{s:s, s:s, s:s, s:I, s:I, s:I, s:f, s:f, s:I, s:I, s:I, s:I, s:o, s:o}", "command",
-		"ping", "target", endurance->target, "mode", "hold", "connections",
-		(json_int_t)disconnects->n_connections, "size", (json_int_t)endurance->size, "seed",
-		(json_int_t)endurance->seed, "interval", clock_s(endurance->interval_ns), "seconds",
+		"ping", "target", facts->target, "mode", "hold", "connections",
+		(json_int_t)disconnects->n_connections, "size", (json_int_t)facts->size, "seed",
+		(json_int_t)facts->seed, "interval", clock_s(facts->interval_ns), "seconds",
 		clock_s(disconnects->elapsed_ns), "throughout",
 		(json_int_t)disconnects->n_throughout, "opened", (json_int_t)disconnects->n_opened,
 		"open", (json_int_t)disconnects->n_open, "died", (json_int_t)n_died, "deaths",
@@ -134,12 +134,12 @@ static json_t *hold_document(const struct hold_report_facts *endurance, const ch
 	json_t *more = json_pack(
 		"{s:b, s:o, s:s?, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:I, "
 		"s:s}",
-		"interrupted", endurance->is_interrupted, "seconds_wanted",
-		endurance->wanted_ns != 0 ? seconds_json(endurance->wanted_ns) : json_null(),
-		"client_bound", endurance->client_bound, "heartbeats",
-		(json_int_t)disconnects->n_begun, "echoes", (json_int_t)disconnects->n_back, "lost",
-		(json_int_t)disconnects->n_lost, "failed", (json_int_t)disconnects->n_lost,
-		"unfinished", (json_int_t)disconnects->n_unfinished, "verified_bytes",
+		"interrupted", facts->is_interrupted, "seconds_wanted",
+		facts->wanted_ns != 0 ? seconds_json(facts->wanted_ns) : json_null(),
+		"client_bound", facts->client_bound, "heartbeats", (json_int_t)disconnects->n_begun,
+		"echoes", (json_int_t)disconnects->n_back, "lost", (json_int_t)disconnects->n_lost,
+		"failed", (json_int_t)disconnects->n_lost, "unfinished",
+		(json_int_t)disconnects->n_unfinished, "verified_bytes",
 		(json_int_t)disconnects->bytes_verified, "mismatches",
 		(json_int_t)disconnects->n_died[DISCONNECT_WRONG], "wrong_bytes",
 		(json_int_t)disconnects->wrong_bytes, "shortest_life",
@@ -156,14 +156,14 @@ static json_t *hold_document(const struct hold_report_facts *endurance, const ch
 	return json;
 }
 
-int hold_report_write_json(FILE *out, const struct hold_report_facts *endurance)
+int hold_report_write_json(FILE *out, const struct hold_report_facts *facts)
 {
 	struct hlog *hlog;
 	int rc = hlog_open(&hlog);
 	if (rc < 0)
 		return rc;
-	const char *histogram = hlog_encode(hlog, &endurance->disconnects->round_trip);
-	json_t *json = hold_document(endurance, histogram);
+	const char *histogram = hlog_encode(hlog, &facts->disconnects->round_trip);
+	json_t *json = hold_document(facts, histogram);
 	if (json != NULL) /* write errors stay in `out` */
 		ignore_result(json_dumpf(json, out, JSON_INDENT(2) | JSON_REAL_PRECISION(12)));
 	if (json != NULL)

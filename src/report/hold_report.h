@@ -25,12 +25,12 @@ struct hold_report_facts {
 };
 
 /* Writes the report as text. Write errors stay in `out` (ferror(3)). */
-void hold_report_write_text(FILE *out, const struct hold_report_facts *endurance);
+void hold_report_write_text(FILE *out, const struct hold_report_facts *facts);
 
 /*
  * Writes the report as a JSON document (RFC 8259), with the logged disconnects and every count of
  * the histogram. Times without a value are null. Returns 0 or -ENOMEM.
  */
-MUST_USE int hold_report_write_json(FILE *out, const struct hold_report_facts *endurance);
+MUST_USE int hold_report_write_json(FILE *out, const struct hold_report_facts *facts);
 
 #endif

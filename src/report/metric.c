@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "report/json_fields.h"
+#include "report/reader.h"
 #include "report/run_merge.h"
 
 /* ---- names ---- */
@@ -55,7 +55,7 @@ static const struct {
 MUST_USE static bool percentile_of(const char *text, double *ret_percent)
 {
 	uint64_t millionths;
-	if (*text++ != 'p' || !json_decimal(&text, 1000000, &millionths) || *text != '\0' ||
+	if (*text++ != 'p' || !reader_decimal(&text, 1000000, &millionths) || *text != '\0' ||
 	    millionths > UINT64_C(100000000))
 		return false;
 	*ret_percent = (double)millionths / 1e6;
@@ -200,8 +200,8 @@ bool sample_value(const struct sample *sample, const struct metric *metric,
 		if (!is_metric_known(&sample->runs[i], metric))
 			return false;
 		double of_run = metric_value(&sample->runs[i].result, metric);
-		value.least = i == 0 || of_run < value.least ? of_run : value.least;
-		value.most = i == 0 || of_run > value.most ? of_run : value.most;
+		value.min = i == 0 || of_run < value.min ? of_run : value.min;
+		value.max = i == 0 || of_run > value.max ? of_run : value.max;
 	}
 	value.value = metric_value(&sample->sum, metric);
 	if (metric->kind == METRIC_COUNT || metric->kind == METRIC_BYTES)
@@ -213,7 +213,7 @@ bool sample_value(const struct sample *sample, const struct metric *metric,
 bool sample_is_beyond_noise(const struct sample *a, const struct sample_value *of_a,
 			    const struct sample *b, const struct sample_value *of_b)
 {
-	return a->n > 1 && b->n > 1 && (of_a->most < of_b->least || of_b->most < of_a->least);
+	return a->n > 1 && b->n > 1 && (of_a->max < of_b->min || of_b->max < of_a->min);
 }
 
 /* ---- formatting ---- */

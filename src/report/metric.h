@@ -58,7 +58,7 @@ void sample_close(struct sample *sample);
 
 struct sample_value {
 	double value;
-	double least, most; /* range over the single runs */
+	double min, max; /* range over the single runs */
 };
 
 /* Computes a metric. Returns false if a run of the sample does not know it. */

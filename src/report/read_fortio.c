@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/units.h"
-#include "report/json_fields.h"
+#include "report/reader.h"
 
 /* Maximum number of parts into which a bucket is spread. */
 #define PARTS 256
@@ -25,19 +25,19 @@ static uint64_t ns_of_s(double seconds)
 	return (uint64_t)(seconds * 1e9 + 0.5);
 }
 
-MUST_USE static int read_bucket(struct json_reader *reader, const json_t *json)
+MUST_USE static int read_bucket(struct reader *reader, const json_t *json)
 {
 	struct histogram *times = &reader->run->result.response;
 	uint64_t from_ns = 0, to_ns = 0, n = 0;
-	int rc = json_seconds(reader, json, "Start", JSON_MUST, &from_ns);
+	int rc = reader_seconds(reader, json, "Start", READER_REQUIRED, &from_ns);
 	if (rc == 0)
-		rc = json_seconds(reader, json, "End", JSON_MUST, &to_ns);
+		rc = reader_seconds(reader, json, "End", READER_REQUIRED, &to_ns);
 	if (rc == 0)
-		rc = json_count(reader, json, "Count", JSON_MUST, &n);
+		rc = reader_count(reader, json, "Count", READER_REQUIRED, &n);
 	if (rc < 0)
 		return rc;
 	if (to_ns < from_ns || n > INT64_MAX - times->n)
-		return json_refuse(reader, "a bucket of the histogram is damaged");
+		return reader_refuse(reader, "a bucket of the histogram is damaged");
 	uint64_t n_parts = n < PARTS ? n : PARTS, n_done = 0;
 	for (uint64_t part = 1; part <= n_parts; part++) {
 		uint64_t n_next = n / n_parts * part + n % n_parts * part / n_parts;
@@ -49,43 +49,43 @@ MUST_USE static int read_bucket(struct json_reader *reader, const json_t *json)
 	return 0;
 }
 
-MUST_USE static int read_buckets(struct json_reader *reader, const json_t *json)
+MUST_USE static int read_buckets(struct reader *reader, const json_t *json)
 {
 	json_t *data = json_object_get(json, "Data");
 	struct histogram *times = &reader->run->result.response;
 	uint64_t n = 0;
-	int rc = json_count(reader, json, "Count", JSON_MUST, &n);
+	int rc = reader_count(reader, json, "Count", READER_REQUIRED, &n);
 	if (rc < 0)
 		return rc;
 	if (n == 0 && (data == NULL || json_is_null(data)))
 		return 0;
 	if (!json_is_array(data))
-		return json_refuse(reader, "its histogram has no \"Data\"");
+		return reader_refuse(reader, "its histogram has no \"Data\"");
 	for (size_t i = 0; rc == 0 && i < json_array_size(data); i++)
 		rc = read_bucket(reader, json_array_get(data, i));
 	if (rc < 0)
 		return rc;
 	if (times->n != n)
-		return json_refuse(reader, "\"Count\" and \"Data\" contradict each other");
+		return reader_refuse(reader, "\"Count\" and \"Data\" contradict each other");
 	return 0;
 }
 
 /* Reads the exact minimum, maximum and mean. The first two are the ends of the outer buckets. */
-MUST_USE static int read_fortio_ends(struct json_reader *reader, const json_t *json)
+MUST_USE static int read_fortio_ends(struct reader *reader, const json_t *json)
 {
 	struct histogram *times = &reader->run->result.response;
-	double least = 0, mean = 0, most = 0;
-	int rc = json_number(reader, json, "Min", JSON_MUST, &least);
+	double min = 0, mean = 0, max = 0;
+	int rc = reader_number(reader, json, "Min", READER_REQUIRED, &min);
 	if (rc == 0)
-		rc = json_number(reader, json, "Max", JSON_MUST, &most);
+		rc = reader_number(reader, json, "Max", READER_REQUIRED, &max);
 	if (rc == 0)
-		rc = json_number(reader, json, "Avg", JSON_MUST, &mean);
+		rc = reader_number(reader, json, "Avg", READER_REQUIRED, &mean);
 	if (rc < 0 || times->n == 0)
 		return rc;
-	if (most > JSON_SECONDS_MAX || least > mean * (1 + 1e-9) || mean > most * (1 + 1e-9))
-		return json_refuse(reader, "\"Min\", \"Avg\" and \"Max\" contradict each other");
-	times->least_ns = ns_of_s(least) < times->least_ns ? ns_of_s(least) : times->least_ns;
-	times->max_ns = ns_of_s(most) > times->max_ns ? ns_of_s(most) : times->max_ns;
+	if (max > READER_SECONDS_MAX || min > mean * (1 + 1e-9) || mean > max * (1 + 1e-9))
+		return reader_refuse(reader, "\"Min\", \"Avg\" and \"Max\" contradict each other");
+	times->min_ns = ns_of_s(min) < times->min_ns ? ns_of_s(min) : times->min_ns;
+	times->max_ns = ns_of_s(max) > times->max_ns ? ns_of_s(max) : times->max_ns;
 	if (__builtin_mul_overflow(ns_of_s(mean), times->n, &times->sum_ns))
 		times->sum_ns = UINT64_MAX;
 	return 0;
@@ -102,7 +102,7 @@ static bool is_good(const char *code)
 	return strlen(code) == 3 && code[0] == '2';
 }
 
-MUST_USE static int read_codes(struct json_reader *reader, const json_t *json)
+MUST_USE static int read_codes(struct reader *reader, const json_t *json)
 {
 	json_t *codes = json_object_get(json, "RetCodes");
 	struct result *result = &reader->run->result;
@@ -111,15 +111,15 @@ MUST_USE static int read_codes(struct json_reader *reader, const json_t *json)
 	if (codes == NULL || json_is_null(codes))
 		return 0;
 	if (!json_is_object(codes))
-		return json_refuse(reader, "\"RetCodes\" is not an object");
+		return reader_refuse(reader, "\"RetCodes\" is not an object");
 	json_object_foreach(codes, code, value)
 	{
 		uint64_t n = 0;
-		int rc = json_count(reader, codes, code, JSON_MUST, &n);
+		int rc = reader_count(reader, codes, code, READER_REQUIRED, &n);
 		if (rc < 0)
 			return rc;
 		if (n > INT64_MAX - result_failures(result))
-			return json_refuse(reader, "\"RetCodes\" has more than can be counted");
+			return reader_refuse(reader, "\"RetCodes\" has more than can be counted");
 		if (n > 0 && !is_good(code))
 			result_fail(result, "failed", n);
 	}
@@ -127,54 +127,55 @@ MUST_USE static int read_codes(struct json_reader *reader, const json_t *json)
 }
 
 /* Reads the wanted rate, as fortio writes it with %.9g: "8", "7.5", "1e+09"; or "max". */
-MUST_USE static int read_rate(struct json_reader *reader, const json_t *json)
+MUST_USE static int read_rate(struct reader *reader, const json_t *json)
 {
 	char *text = NULL, *end;
-	int rc = json_text(reader, json, "RequestedQPS", JSON_MAY, &text);
+	int rc = reader_text(reader, json, "RequestedQPS", READER_OPTIONAL, &text);
 	if (rc < 0 || text == NULL || strcmp(text, NO_RATE) == 0)
 		goto free_text;
 	double rate = strtod(text, &end);
 	if (text[0] >= '0' && text[0] <= '9' && *end == '\0' && rate < (double)INT64_MAX)
 		reader->run->rate_wanted = (uint64_t)(rate + 0.5);
 	else
-		rc = json_refuse(reader, "\"RequestedQPS\" is neither a rate nor \"max\"");
+		rc = reader_refuse(reader, "\"RequestedQPS\" is neither a rate nor \"max\"");
 free_text:
 	free(text);
 	return rc;
 }
 
-MUST_USE static int read_facts(struct json_reader *reader, const json_t *json)
+MUST_USE static int read_fortio_facts(struct reader *reader, const json_t *json)
 {
 	struct run *run = reader->run;
-	int rc = json_text(reader, json, "Version", JSON_MAY, &run->facts.version);
+	int rc = reader_text(reader, json, "Version", READER_OPTIONAL, &run->facts.version);
 	if (rc == 0)
-		rc = json_text(reader, json, "URL", JSON_MAY, &run->target);
+		rc = reader_text(reader, json, "URL", READER_OPTIONAL, &run->target);
 	if (rc == 0 && run->target == NULL)
-		rc = json_text(reader, json, "Destination", JSON_MAY, &run->target);
+		rc = reader_text(reader, json, "Destination", READER_OPTIONAL, &run->target);
 	if (rc == 0)
-		rc = json_count(reader, json, "NumThreads", JSON_MAY, &run->n_connections);
+		rc = reader_count(reader, json, "NumThreads", READER_OPTIONAL, &run->n_connections);
 	if (rc == 0)
-		rc = json_count(reader, json, "ActualDuration", JSON_MUST, &run->result.elapsed_ns);
+		rc = reader_count(reader, json, "ActualDuration", READER_REQUIRED,
+				  &run->result.elapsed_ns);
 	if (rc < 0)
 		return rc;
-	if (run->result.elapsed_ns > JSON_NS_MAX)
-		return json_refuse(reader, "\"ActualDuration\" is more than a hundred years");
+	if (run->result.elapsed_ns > READER_NS_MAX)
+		return reader_refuse(reader, "\"ActualDuration\" is more than a hundred years");
 	json_t *start = json_object_get(json, "StartTime");
 	if (start != NULL && !json_is_null(start) &&
 	    (!json_is_string(start) ||
-	     !json_moment(json_string_value(start), &run->facts.start_ns)))
-		return json_refuse(reader, "\"StartTime\" is not a moment");
+	     !reader_timestamp(json_string_value(start), &run->facts.start_ns)))
+		return reader_refuse(reader, "\"StartTime\" is not a moment");
 	run->n_threads = run->n_connections;
 	return read_rate(reader, json);
 }
 
-int json_fortio(struct json_reader *reader, const json_t *json)
+int read_fortio(struct reader *reader, const json_t *json)
 {
 	struct result *result = &reader->run->result;
 	json_t *times = json_object_get(json, "DurationHistogram");
 	if (!json_is_object(times))
-		return json_refuse(reader, "\"DurationHistogram\" is not an object");
-	int rc = read_facts(reader, json);
+		return reader_refuse(reader, "\"DurationHistogram\" is not an object");
+	int rc = read_fortio_facts(reader, json);
 	if (rc == 0)
 		rc = read_buckets(reader, times);
 	if (rc == 0)
@@ -186,7 +187,8 @@ int json_fortio(struct json_reader *reader, const json_t *json)
 	/* The histogram also contains the times of failed calls. */
 	uint64_t n_failures = result_failures(result);
 	if (n_failures > result->response.n)
-		return json_refuse(reader, "\"RetCodes\" and its histogram contradict each other");
+		return reader_refuse(reader,
+				     "\"RetCodes\" and its histogram contradict each other");
 	result->n_sent = result->response.n;
 	result->n_echoes = result->n_sent - n_failures;
 	histogram_merge(&result->service, &result->response);

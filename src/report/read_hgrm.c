@@ -31,7 +31,7 @@
 
 #include "base/clock.h"
 #include "base/units.h"
-#include "report/json_fields.h"
+#include "report/reader.h"
 
 #define LINE_MAX_SIZE 1024
 
@@ -52,14 +52,14 @@ struct row {
 };
 
 struct list {
-	struct json_reader *reader;
+	struct reader *reader;
 	size_t line, n_rows;
 	struct histogram *times;     /* of the list that is being read */
 	bool is_open;                /* rows or footer are being read */
 	bool is_csv;                 /* fields are separated by commas */
 	bool has_footer, has_total;  /* a footer line was read; one with the total count */
-	bool has_filter[2];          /* list read already: response, service */
-	bool is_unended;             /* the line has no newline: the last of the file */
+	bool has_list[2];            /* list read already: response, service */
+	bool is_unterminated;        /* the line has no newline: the last of the file */
 	struct row row;              /* the previous row */
 	double total_min, total_max; /* bounds of the total count, from the rows' percentiles */
 	uint64_t mean_ns;            /* 0: not given */
@@ -92,7 +92,7 @@ MUST_USE static bool field_decimal(char *field, uint64_t unit_ns, uint64_t *ret_
 	char *comma = strchr(field, ',');
 	if (comma != NULL)
 		*comma = '.';
-	return json_decimal(&at, unit_ns, ret_ns) && *at == '\0';
+	return reader_decimal(&at, unit_ns, ret_ns) && *at == '\0';
 }
 
 static bool is_infinite(const char *field)
@@ -148,24 +148,24 @@ static void bound_total(struct list *list, const struct row *row)
 
 MUST_USE static int add_row(struct list *list, const char *line)
 {
-	struct json_reader *reader = list->reader;
+	struct reader *reader = list->reader;
 	struct row row;
 	/*
 	 * A truncated count is still a number, so an unfinished last line is refused. CSV rows end
 	 * with a word.
 	 */
-	if ((list->is_unended && !list->is_csv) ||
+	if ((list->is_unterminated && !list->is_csv) ||
 	    !parse_row(line, list->is_csv, reader->list_unit_ns, &row))
-		return json_refuse(reader, "line %zu is no row of a list of percentiles",
-				   list->line);
+		return reader_refuse(reader, "line %zu is no row of a list of percentiles",
+				     list->line);
 	if (row.n < list->row.n || row.value_ns < list->row.value_ns ||
 	    row.percentile < list->row.percentile || list->row.is_last)
-		return json_refuse(reader,
-				   "line %zu: value, percentile and count must not be below "
-				   "those of the line before",
-				   list->line);
+		return reader_refuse(reader,
+				     "line %zu: value, percentile and count must not be below "
+				     "those of the line before",
+				     list->line);
 	if (++list->n_rows > ROWS_MAX)
-		return json_refuse(reader, "it has more than %d lines", ROWS_MAX);
+		return reader_refuse(reader, "it has more than %d lines", ROWS_MAX);
 	bound_total(list, &row);
 	histogram_record_n(list->times, row.value_ns, row.n - list->row.n);
 	list->row = row;
@@ -178,13 +178,13 @@ MUST_USE static int end_list(struct list *list)
 	double total = (double)list->row.n;
 	list->is_open = false;
 	if (!list->row.is_last && !list->has_total)
-		return json_refuse(list->reader,
-				   "the list of percentiles is cut off: line %zu is neither of "
-				   "percentile 1 nor a total count",
-				   list->line);
+		return reader_refuse(list->reader,
+				     "the list of percentiles is cut off: line %zu is neither of "
+				     "percentile 1 nor a total count",
+				     list->line);
 	if (total < list->total_min || (list->total_max != 0 && total > list->total_max))
-		return json_refuse(list->reader,
-				   "its counts and its percentiles contradict each other");
+		return reader_refuse(list->reader,
+				     "its counts and its percentiles contradict each other");
 	return 0;
 }
 
@@ -206,24 +206,24 @@ MUST_USE static int footer_value(struct list *list, const char *line, const char
 	n -= n > 0 && line[n - 1] == ','; /* it separates the two values of a line */
 	snprintf(number, sizeof(number), "%.*s", (int)(n < sizeof(number) ? n : 0), line);
 	if (!field_decimal(number, unit_ns, ret_ns))
-		return json_refuse(list->reader, "line %zu: its \"%s\" is unreadable", list->line,
-				   name);
+		return reader_refuse(list->reader, "line %zu: its \"%s\" is unreadable", list->line,
+				     name);
 	return 0;
 }
 
 /*
- * Returns whether ns is above most_ns by more than the rounding. Lists may have only one decimal.
+ * Returns whether ns is above max_ns by more than the rounding. Lists may have only one decimal.
  */
-static bool is_above(const struct list *list, uint64_t ns, uint64_t most_ns)
+static bool is_above(const struct list *list, uint64_t ns, uint64_t max_ns)
 {
-	return ns > most_ns && ns - most_ns > most_ns / 1000 + list->reader->list_unit_ns / 10;
+	return ns > max_ns && ns - max_ns > max_ns / 1000 + list->reader->list_unit_ns / 10;
 }
 
-MUST_USE static int take_mean(struct list *list, uint64_t ns)
+MUST_USE static int read_mean(struct list *list, uint64_t ns)
 {
 	struct histogram *times = list->times;
 	if (is_above(list, ns, times->max_ns))
-		return json_refuse(list->reader, "its lines and its mean contradict each other");
+		return reader_refuse(list->reader, "its lines and its mean contradict each other");
 	list->mean_ns = ns;
 	ns = ns < times->max_ns ? ns : times->max_ns;
 	if (times->n > 0 && __builtin_mul_overflow(ns, times->n, &times->sum_ns))
@@ -235,15 +235,15 @@ MUST_USE static int take_mean(struct list *list, uint64_t ns)
 MUST_USE static int check_max(struct list *list, uint64_t ns)
 {
 	if (is_above(list, ns, list->times->max_ns))
-		return json_refuse(list->reader,
-				   "its lines and its largest value contradict each other");
+		return reader_refuse(list->reader,
+				     "its lines and its largest value contradict each other");
 	if (is_above(list, list->mean_ns, ns))
-		return json_refuse(list->reader,
-				   "its mean and its largest value contradict each other");
+		return reader_refuse(list->reader,
+				     "its mean and its largest value contradict each other");
 	return 0;
 }
 
-MUST_USE static int take_footer(struct list *list, const char *line)
+MUST_USE static int read_footer(struct list *list, const char *line)
 {
 	uint64_t unit_ns = list->reader->list_unit_ns, value;
 	const char *total = strstr(line, "Total count");
@@ -251,12 +251,12 @@ MUST_USE static int take_footer(struct list *list, const char *line)
 	list->has_footer = true;
 	n -= n > 0 && line[n - 1] == '\r';
 	if (line[1] == '[' && line[n - 1] != ']')
-		return json_refuse(list->reader, "line %zu is cut off", list->line);
+		return reader_refuse(list->reader, "line %zu is cut off", list->line);
 	line += strspn(line, "#[ \t");
 	/* The mean of no values is written as NaN. */
 	int rc = list->times->n > 0 ? footer_value(list, line, "Mean", unit_ns, &value) : 1;
 	if (rc == 0)
-		return take_mean(list, value);
+		return read_mean(list, value);
 	if (rc > 0)
 		rc = footer_value(list, line, "Max", unit_ns, &value);
 	if (rc == 0)
@@ -267,8 +267,8 @@ MUST_USE static int take_footer(struct list *list, const char *line)
 	if (rc < 0)
 		return rc;
 	if (value != list->times->n)
-		return json_refuse(list->reader,
-				   "its lines and its total count contradict each other");
+		return reader_refuse(list->reader,
+				     "its lines and its total count contradict each other");
 	list->has_total = true;
 	return 0;
 }
@@ -277,7 +277,7 @@ MUST_USE static int take_footer(struct list *list, const char *line)
 
 MUST_USE static int refuse_unreadable(struct list *list, const char *what)
 {
-	return json_refuse(list->reader, "line %zu: its %s is unreadable", list->line, what);
+	return reader_refuse(list->reader, "line %zu: its %s is unreadable", list->line, what);
 }
 
 /* Returns the text after a number and these words; NULL: the line begins differently. */
@@ -289,21 +289,21 @@ static const char *after_number(const char *line, const char *words)
 }
 
 /* Reads "2 threads and 100 connections". */
-MUST_USE static int take_threads(struct list *list, const char *line)
+MUST_USE static int read_threads(struct list *list, const char *line)
 {
 	struct run *run = list->reader->run;
 	const char *connections = after_number(line, " threads and ");
 	if (connections == NULL)
 		return 0;
-	if (!json_decimal(&line, 1, &run->n_threads))
+	if (!reader_decimal(&line, 1, &run->n_threads))
 		return refuse_unreadable(list, "number of threads");
-	if (!json_decimal(&connections, 1, &run->n_connections))
+	if (!reader_decimal(&connections, 1, &run->n_connections))
 		return refuse_unreadable(list, "number of connections");
 	return 0;
 }
 
 /* Reads "2999 requests in 30.00s, 371.97KB read". */
-MUST_USE static int take_requests(struct list *list, const char *line)
+MUST_USE static int read_requests(struct list *list, const char *line)
 {
 	const char *from = after_number(line, " requests in ");
 	char duration[32];
@@ -316,20 +316,20 @@ MUST_USE static int take_requests(struct list *list, const char *line)
 }
 
 /* Reads "Running 30s test @ http://127.0.0.1:80/index.html". */
-MUST_USE static int take_target(struct run *run, const char *line)
+MUST_USE static int read_target(struct run *run, const char *line)
 {
 	const char *target = strstr(line, "test @ ");
 	if (target == NULL || run->target != NULL)
 		return 0;
 	target += strlen("test @ ");
-	return json_keep(&run->target, target, strcspn(target, " \r"));
+	return reader_keep_text(&run->target, target, strcspn(target, " \r"));
 }
 
 /*
  * Reads "Socket errors: connect 0, read 0, write 0, timeout 20" and "Non-2xx or 3xx responses:
  * 120".
  */
-MUST_USE static int take_errors(struct list *list, const char *line)
+MUST_USE static int read_errors(struct list *list, const char *line)
 {
 	struct result *result = &list->reader->run->result;
 	static const char *const marks[] = { "connect ", "read ", "write ", "timeout ",
@@ -342,7 +342,7 @@ MUST_USE static int take_errors(struct list *list, const char *line)
 		if (at == NULL)
 			continue;
 		at += strlen(marks[i]);
-		if (!json_decimal(&at, 1, &n) || n > INT64_MAX - result_failures(result))
+		if (!reader_decimal(&at, 1, &n) || n > INT64_MAX - result_failures(result))
 			return refuse_unreadable(list, "number of errors");
 		if (n > 0)
 			result_fail(result, *marks[i] == 't' ? "no_reply" : "failed", n);
@@ -355,14 +355,14 @@ MUST_USE static int take_errors(struct list *list, const char *line)
 /* Begins the list of response times or of service times. */
 MUST_USE static int begin_list(struct list *list, const char *header, bool is_service)
 {
-	struct json_reader *reader = list->reader;
+	struct reader *reader = list->reader;
 	struct result *result = &reader->run->result;
 	int rc = list->is_open ? end_list(list) : 0;
 	if (rc < 0)
 		return rc;
-	if (list->has_filter[is_service])
-		return json_refuse(reader, "line %zu: a second list of percentiles", list->line);
-	list->has_filter[is_service] = true;
+	if (list->has_list[is_service])
+		return reader_refuse(reader, "line %zu: a second list of percentiles", list->line);
+	list->has_list[is_service] = true;
 	list->is_open = true;
 	list->is_csv = strchr(header, ',') != NULL;
 	list->has_footer = list->has_total = false;
@@ -373,7 +373,7 @@ MUST_USE static int begin_list(struct list *list, const char *header, bool is_se
 	return 0;
 }
 
-MUST_USE static int hgrm_take_line(struct list *list, const char *line, bool *is_service)
+MUST_USE static int read_hgrm_line(struct list *list, const char *line, bool *is_service)
 {
 	int rc = 0;
 	line += strspn(line, " \t");
@@ -382,7 +382,7 @@ MUST_USE static int hgrm_take_line(struct list *list, const char *line, bool *is
 	if (list->is_open && *line >= '0' && *line <= '9')
 		return add_row(list, line);
 	if (list->is_open && *line == '#')
-		return take_footer(list, line);
+		return read_footer(list, line);
 	if (list->is_open && (*line == '\0' || *line == '\r'))
 		return 0;
 	/*
@@ -397,15 +397,15 @@ MUST_USE static int hgrm_take_line(struct list *list, const char *line, bool *is
 		return rc;
 	if (strstr(line, "Latency Distribution") != NULL)
 		*is_service = strstr(line, "Uncorrected") != NULL;
-	rc = take_threads(list, line);
+	rc = read_threads(list, line);
 	if (rc == 0)
-		rc = take_requests(list, line);
+		rc = read_requests(list, line);
 	if (rc == 0)
-		rc = take_errors(list, line);
-	return rc == 0 ? take_target(list->reader->run, line) : rc;
+		rc = read_errors(list, line);
+	return rc == 0 ? read_target(list->reader->run, line) : rc;
 }
 
-int json_hgrm(struct json_reader *reader)
+int read_hgrm(struct reader *reader)
 {
 	struct list list = { .reader = reader };
 	struct result *result = &reader->run->result;
@@ -417,12 +417,12 @@ int json_hgrm(struct json_reader *reader)
 		size_t n = strcspn(at, "\n");
 		list.line++;
 		if (n >= sizeof(line))
-			return json_refuse(reader, "line %zu is longer than %d bytes", list.line,
-					   LINE_MAX_SIZE - 1);
+			return reader_refuse(reader, "line %zu is longer than %d bytes", list.line,
+					     LINE_MAX_SIZE - 1);
 		memcpy(line, at, n);
 		line[n] = '\0';
-		list.is_unended = at + n == end;
-		rc = hgrm_take_line(&list, line, &is_service);
+		list.is_unterminated = at + n == end;
+		rc = read_hgrm_line(&list, line, &is_service);
 		at += n + 1;
 	}
 	if (rc == 0 && list.is_open)
@@ -430,7 +430,7 @@ int json_hgrm(struct json_reader *reader)
 	if (rc < 0)
 		return rc;
 	if (result->response.n == 0 && result->service.n == 0)
-		return json_refuse(reader, "it is a list of percentiles without a value");
+		return reader_refuse(reader, "it is a list of percentiles without a value");
 	result->n_sent = result->n_echoes = result->response.n;
 	return 0;
 }

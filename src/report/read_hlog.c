@@ -21,7 +21,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "report/json_fields.h"
+#include "report/reader.h"
 
 #define YEAR_NS (UINT64_C(365) * 24 * 3600 * CLOCK_NS_PER_S)
 
@@ -29,19 +29,19 @@
 #define ROUNDING_NS (2 * CLOCK_NS_PER_MS)
 
 /* The kind of times in a line. */
-enum of { OF_RESPONSE, OF_SERVICE, OF_OTHER };
+enum tag_kind { TAG_RESPONSE, TAG_SERVICE, TAG_OTHER };
 
 struct log {
-	struct json_reader *reader;
+	struct reader *reader;
 	size_t line; /* from 1 */
 	uint64_t start_ns, base_ns;
 	bool has_start, has_base;
 	bool has_ends; /* the second column is the end of an interval, not the length */
-	size_t n_room;
+	size_t capacity;
 	const char *other; /* first unknown tag and its length; NULL: none */
 	size_t other_length;
 	bool has_known; /* a line without a tag, or with a known one */
-	bool takes_other;
+	bool reads_other;
 };
 
 /* ---- splitting a line ---- */
@@ -64,7 +64,7 @@ static bool skip_comma(const char **at)
 	return true;
 }
 
-MUST_USE static bool take_apart(const char *at, const char *end, struct fields *ret_fields)
+MUST_USE static bool split_line(const char *at, const char *end, struct fields *ret_fields)
 {
 	struct fields fields = { 0 };
 	if (strncmp(at, "Tag=", 4) == 0) {
@@ -74,8 +74,8 @@ MUST_USE static bool take_apart(const char *at, const char *end, struct fields *
 		if (!skip_comma(&at))
 			return false;
 	}
-	if (!json_decimal(&at, CLOCK_NS_PER_S, &fields.start_ns) || !skip_comma(&at) ||
-	    !json_decimal(&at, CLOCK_NS_PER_S, &fields.length_ns) || !skip_comma(&at))
+	if (!reader_decimal(&at, CLOCK_NS_PER_S, &fields.start_ns) || !skip_comma(&at) ||
+	    !reader_decimal(&at, CLOCK_NS_PER_S, &fields.length_ns) || !skip_comma(&at))
 		return false;
 	/* The maximum, in the writer's unit, is skipped: the histogram contains it too. */
 	size_t n_max = strspn(at, "0123456789.");
@@ -94,7 +94,7 @@ MUST_USE static bool take_apart(const char *at, const char *end, struct fields *
  * Returns whether the header names an end time, and the second time is after the first in every
  * line.
  */
-MUST_USE static bool has_end_times(const struct json_reader *reader)
+MUST_USE static bool has_end_times(const struct reader *reader)
 {
 	const char *end = reader->bytes + reader->n;
 	bool is_named = false;
@@ -104,7 +104,7 @@ MUST_USE static bool has_end_times(const struct json_reader *reader)
 		next = next != NULL ? next : end;
 		if (*at == '"')
 			is_named |= memmem(at, (size_t)(next - at), "EndTimestamp", 12) != NULL;
-		else if (*at != '#' && take_apart(at, next, &fields) &&
+		else if (*at != '#' && split_line(at, next, &fields) &&
 			 fields.length_ns <= fields.start_ns)
 			return false;
 	}
@@ -124,8 +124,8 @@ MUST_USE static int read_head_time(struct log *log, const char *line, const char
 	line += n;
 	while (*line == ' ')
 		line++;
-	if (!json_decimal(&line, CLOCK_NS_PER_S, ret_ns) || isalnum((unsigned char)*line))
-		return json_refuse(log->reader, "line %zu: its time is unreadable", log->line);
+	if (!reader_decimal(&line, CLOCK_NS_PER_S, ret_ns) || isalnum((unsigned char)*line))
+		return reader_refuse(log->reader, "line %zu: its time is unreadable", log->line);
 	*has_time = true;
 	return 0;
 }
@@ -141,23 +141,23 @@ MUST_USE static int read_head(struct log *log, const char *line)
 	return rc;
 }
 
-static bool starts_tag(const struct fields *fields, const char *tag)
+static bool has_tag(const struct fields *fields, const char *tag)
 {
 	return fields->tag_length == strlen(tag) &&
 	       strncmp(fields->tag, tag, fields->tag_length) == 0;
 }
 
-static enum of of_line(const struct fields *fields)
+static enum tag_kind tag_kind_of(const struct fields *fields)
 {
-	if (fields->tag == NULL || starts_tag(fields, "response"))
-		return OF_RESPONSE;
-	return starts_tag(fields, "service") ? OF_SERVICE : OF_OTHER;
+	if (fields->tag == NULL || has_tag(fields, "response"))
+		return TAG_RESPONSE;
+	return has_tag(fields, "service") ? TAG_SERVICE : TAG_OTHER;
 }
 
 /* ---- the series ---- */
 
 /* Returns the index of the first interval that begins at start_ns or later. */
-static size_t place_of_line(const struct time_series *series, uint64_t start_ns)
+static size_t index_of_start(const struct time_series *series, uint64_t start_ns)
 {
 	size_t from = 0, to = series->n;
 	while (from < to) {
@@ -170,31 +170,31 @@ static size_t place_of_line(const struct time_series *series, uint64_t start_ns)
 	return from;
 }
 
-MUST_USE static int append(struct log *log, const struct fields *fields)
+MUST_USE static int append_interval(struct log *log, const struct fields *fields)
 {
 	struct time_series *series = &log->reader->run->series;
 	if (series->n > 0) {
 		struct time_series_interval *last = &series->list[series->n - 1];
 		uint64_t end_ns = last->start_ns + last->length_ns;
 		if (fields->start_ns <= last->start_ns || fields->start_ns + ROUNDING_NS < end_ns)
-			return json_refuse(log->reader,
-					   "line %zu: its interval begins before the last one "
-					   "ends",
-					   log->line);
+			return reader_refuse(log->reader,
+					     "line %zu: its interval begins before the last one "
+					     "ends",
+					     log->line);
 		if (fields->start_ns < end_ns)
 			last->length_ns = fields->start_ns - last->start_ns;
 	}
-	if (series->n == JSON_INTERVALS_MAX)
-		return json_refuse(log->reader, "it has more than %d intervals",
-				   JSON_INTERVALS_MAX);
-	if (series->n == log->n_room) {
-		size_t n_room = log->n_room > 0 ? 2 * log->n_room : 64;
+	if (series->n == READER_INTERVALS_MAX)
+		return reader_refuse(log->reader, "it has more than %d intervals",
+				     READER_INTERVALS_MAX);
+	if (series->n == log->capacity) {
+		size_t capacity = log->capacity > 0 ? 2 * log->capacity : 64;
 		struct time_series_interval *list =
-			reallocarray(series->list, n_room, sizeof(*series->list));
+			reallocarray(series->list, capacity, sizeof(*series->list));
 		if (list == NULL)
 			return -ENOMEM;
 		series->list = list;
-		log->n_room = n_room;
+		log->capacity = capacity;
 	}
 	series->list[series->n++] = (struct time_series_interval){
 		.start_ns = fields->start_ns,
@@ -204,13 +204,13 @@ MUST_USE static int append(struct log *log, const struct fields *fields)
 }
 
 /* Returns the interval of a line: a new one, unless a line with another tag has made it. */
-MUST_USE static int find(struct log *log, const struct fields *fields,
-			 struct time_series_interval **ret_interval)
+MUST_USE static int find_interval(struct log *log, const struct fields *fields,
+				  struct time_series_interval **ret_interval)
 {
 	struct time_series *series = &log->reader->run->series;
-	size_t place = place_of_line(series, fields->start_ns);
+	size_t place = index_of_start(series, fields->start_ns);
 	if (place == series->n || series->list[place].start_ns != fields->start_ns) {
-		int rc = append(log, fields);
+		int rc = append_interval(log, fields);
 		if (rc < 0)
 			return rc;
 		place = series->n - 1;
@@ -219,68 +219,69 @@ MUST_USE static int find(struct log *log, const struct fields *fields,
 	return 0;
 }
 
-MUST_USE static int take_interval(struct log *log, const struct fields *fields, enum of of)
+MUST_USE static int read_interval_line(struct log *log, const struct fields *fields,
+				       enum tag_kind kind)
 {
-	struct json_reader *reader = log->reader;
+	struct reader *reader = log->reader;
 	struct result *result = &reader->run->result;
 	struct time_series_interval *interval;
-	int rc = find(log, fields, &interval);
+	int rc = find_interval(log, fields, &interval);
 	if (rc < 0)
 		return rc;
-	char **packed = of == OF_SERVICE ? &interval->service : &interval->response;
+	char **packed = kind == TAG_SERVICE ? &interval->service : &interval->response;
 	if (*packed != NULL)
-		return json_refuse(reader, "line %zu: its interval is there already", log->line);
+		return reader_refuse(reader, "line %zu: its interval is there already", log->line);
 	*packed = strndup(fields->histogram, fields->n);
 	if (*packed == NULL)
 		return -ENOMEM;
 	histogram_reset(&reader->scratch);
 	rc = hlog_decode(reader->hlog, *packed, &reader->scratch);
-	struct histogram *into = of == OF_SERVICE ? &result->service : &result->response;
+	struct histogram *into = kind == TAG_SERVICE ? &result->service : &result->response;
 	if (rc == 0 && reader->scratch.n > INT64_MAX - into->n)
 		rc = ERR_OUT_OF_RANGE;
 	if (rc < 0)
-		return json_refuse(reader, "line %zu: %s", log->line, err_text(rc).text);
+		return reader_refuse(reader, "line %zu: %s", log->line, err_text(rc).text);
 	if (reader->scratch.n == 0) {
 		free(*packed); /* nothing came back: keep the interval */
 		*packed = NULL;
 	}
 	histogram_merge(into, &reader->scratch);
-	if (of == OF_RESPONSE)
+	if (kind == TAG_RESPONSE)
 		interval->n_echoes = reader->scratch.n;
 	return 0;
 }
 
 /* ---- lines ---- */
 
-MUST_USE static int hlog_take_line(struct log *log, const char *line, const char *end)
+MUST_USE static int read_log_line(struct log *log, const char *line, const char *end)
 {
 	struct fields fields;
 	if (line == end || (end == line + 1 && *line == '\r') || *line == '"')
 		return 0;
 	if (*line == '#')
 		return read_head(log, line);
-	if (!take_apart(line, end, &fields))
-		return json_refuse(log->reader, "line %zu is no line of a log of HdrHistogram",
-				   log->line);
+	if (!split_line(line, end, &fields))
+		return reader_refuse(log->reader, "line %zu is no line of a log of HdrHistogram",
+				     log->line);
 	if (log->has_ends)
 		fields.length_ns -= fields.start_ns;
-	enum of of = of_line(&fields);
-	if (of == OF_OTHER) {
+	enum tag_kind kind = tag_kind_of(&fields);
+	if (kind == TAG_OTHER) {
 		if (log->other == NULL) {
 			log->other = fields.tag;
 			log->other_length = fields.tag_length;
 		}
-		if (!log->takes_other || fields.tag_length != log->other_length ||
+		if (!log->reads_other || fields.tag_length != log->other_length ||
 		    strncmp(fields.tag, log->other, fields.tag_length) != 0)
 			return 0;
-		of = OF_RESPONSE;
+		kind = TAG_RESPONSE;
 	} else {
 		log->has_known = true;
 	}
-	return take_interval(log, &fields, of);
+	return read_interval_line(log, &fields, kind);
 }
 
-MUST_USE static int take_lines(struct log *log)
+MUST_USE static int read_log_lines(struct log *log)
 {
 	const char *at = log->reader->bytes, *end = at + log->reader->n;
 	int rc = 0;
@@ -289,7 +290,7 @@ MUST_USE static int take_lines(struct log *log)
 		const char *line_end = memchr(at, '\n', (size_t)(end - at));
 		line_end = line_end != NULL ? line_end : end;
 		log->line++;
-		rc = hlog_take_line(log, at, line_end);
+		rc = read_log_line(log, at, line_end);
 		at = line_end + 1;
 	}
 	return rc;
@@ -329,22 +330,22 @@ static void set_start(struct log *log)
 	run->result.elapsed_ns = last->start_ns + last->length_ns;
 }
 
-int json_hlog(struct json_reader *reader)
+int read_hlog(struct reader *reader)
 {
 	struct log log = { .reader = reader, .has_ends = has_end_times(reader) };
 	struct run *run = reader->run;
-	int rc = take_lines(&log);
+	int rc = read_log_lines(&log);
 	if (rc == 0 && !log.has_known && log.other != NULL) {
 		if (has_several_tags(&log))
-			return json_refuse(reader, "it has several tags, and none of them is "
-						   "\"response\": which is the response time?");
-		log.takes_other = true;
-		rc = take_lines(&log);
+			return reader_refuse(reader, "it has several tags, and none of them is "
+						     "\"response\": which is the response time?");
+		log.reads_other = true;
+		rc = read_log_lines(&log);
 	}
 	if (rc < 0)
 		return rc;
 	if (run->series.n == 0)
-		return json_refuse(reader, "it is a log of HdrHistogram without an interval");
+		return reader_refuse(reader, "it is a log of HdrHistogram without an interval");
 	set_start(&log);
 	run->result.n_sent = run->result.n_echoes = run->result.response.n;
 	return 0;

@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "report/json_fields.h"
+#include "report/reader.h"
 #include "report/run_write.h"
 
 /* ---- failures ---- */
@@ -43,25 +43,25 @@ static const char *failure_name(const char *name)
 }
 
 /* Reads an object of names and counts, and calls add() for each. */
-MUST_USE static int read_names(struct json_reader *reader, json_t *json, const char *what,
+MUST_USE static int read_names(struct reader *reader, json_t *json, const char *what,
 			       void (*add)(struct result *result, const char *name, uint64_t n))
 {
 	const char *name;
 	json_t *count;
 	uint64_t n_all = 0;
 	if (!json_is_object(json))
-		return json_refuse(reader, "\"%s\" is not an object", what);
+		return reader_refuse(reader, "\"%s\" is not an object", what);
 	if (json_object_size(json) > RESULT_FAILURES_MAX)
-		return json_refuse(reader, "\"%s\" has more than %d names", what,
-				   RESULT_FAILURES_MAX);
+		return reader_refuse(reader, "\"%s\" has more than %d names", what,
+				     RESULT_FAILURES_MAX);
 	json_object_foreach(json, name, count)
 	{
 		uint64_t n = 0;
-		int rc = json_count(reader, json, name, JSON_MUST, &n);
+		int rc = reader_count(reader, json, name, READER_REQUIRED, &n);
 		if (rc < 0)
 			return rc;
 		if (n > INT64_MAX - n_all)
-			return json_refuse(reader, "\"%s\" has more than can be counted", what);
+			return reader_refuse(reader, "\"%s\" has more than can be counted", what);
 		n_all += n;
 		if (n > 0)
 			add(&reader->run->result, failure_name(name), n);
@@ -70,68 +70,71 @@ MUST_USE static int read_names(struct json_reader *reader, json_t *json, const c
 }
 
 /* Reads both lists of failures. Earlier versions have only the first, and no "failed". */
-MUST_USE static int read_failures(struct json_reader *reader, const json_t *json)
+MUST_USE static int read_failures(struct reader *reader, const json_t *json)
 {
 	json_t *errors = json_object_get(json, "errors");
 	json_t *of_connections = json_object_get(json, "connection_errors");
 	if (errors == NULL)
-		return json_refuse(reader, "it has no \"errors\"");
+		return reader_refuse(reader, "it has no \"errors\"");
 	int rc = read_names(reader, errors, "errors", result_fail);
 	if (rc == 0 && of_connections != NULL)
 		rc = read_names(reader, of_connections, "connection_errors",
 				result_connection_error);
 	uint64_t n_named = result_failed(&reader->run->result), n_failed = n_named;
 	if (rc == 0)
-		rc = json_count(reader, json, "failed", JSON_MAY, &n_failed);
+		rc = reader_count(reader, json, "failed", READER_OPTIONAL, &n_failed);
 	if (rc == 0 && n_failed != n_named)
-		rc = json_refuse(reader, "\"failed\" and \"errors\" contradict each other");
+		rc = reader_refuse(reader, "\"failed\" and \"errors\" contradict each other");
 	return rc;
 }
 
 /* ---- histograms ---- */
 
-MUST_USE static int decode(struct json_reader *reader, const char *what, const char *string,
+MUST_USE static int decode(struct reader *reader, const char *what, const char *string,
 			   struct histogram *into)
 {
 	int rc = hlog_decode(reader->hlog, string, into);
 	if (rc < 0)
-		return json_refuse(reader, "\"%s\": %s", what, err_text(rc).text);
+		return reader_refuse(reader, "\"%s\": %s", what, err_text(rc).text);
 	return 0;
 }
 
 /* Reads the exact minimum, maximum and mean that stand beside a histogram. */
-MUST_USE static int read_document_ends(struct json_reader *reader, const json_t *json,
-				       const char *name, struct histogram *histogram)
+MUST_USE static int read_document_ends(struct reader *reader, const json_t *json, const char *name,
+				       struct histogram *histogram)
 {
 	json_t *times = json_object_get(json, name);
 	bool is_there = times != NULL && !json_is_null(times);
 	if (is_there && !json_is_object(times))
-		return json_refuse(reader, "\"%s\" is not an object", name);
+		return reader_refuse(reader, "\"%s\" is not an object", name);
 	if (is_there != (histogram->n > 0))
-		return json_refuse(reader, "\"%s\" and its histogram contradict each other", name);
+		return reader_refuse(reader, "\"%s\" and its histogram contradict each other",
+				     name);
 	if (!is_there)
 		return 0;
-	double least = 0, mean = 0, most = 0;
-	int rc = json_number(reader, times, "min", JSON_MUST, &least);
+	double min = 0, mean = 0, max = 0;
+	int rc = reader_number(reader, times, "min", READER_REQUIRED, &min);
 	if (rc == 0)
-		rc = json_number(reader, times, "mean", JSON_MUST, &mean);
+		rc = reader_number(reader, times, "mean", READER_REQUIRED, &mean);
 	if (rc == 0)
-		rc = json_number(reader, times, "max", JSON_MUST, &most);
+		rc = reader_number(reader, times, "max", READER_REQUIRED, &max);
 	if (rc < 0)
 		return rc;
-	if (!json_ends(histogram, json_us(least), json_us(mean), json_us(most)))
-		return json_refuse(reader, "\"%s\" and its histogram contradict each other", name);
+	if (!reader_set_min_mean_max(histogram, reader_ns_of_us(min), reader_ns_of_us(mean),
+				     reader_ns_of_us(max)))
+		return reader_refuse(reader, "\"%s\" and its histogram contradict each other",
+				     name);
 	return 0;
 }
 
 /* Reads a histogram with its exact minimum, maximum and mean. */
-MUST_USE static int read_histogram(struct json_reader *reader, const json_t *json, const char *name,
+MUST_USE static int read_histogram(struct reader *reader, const json_t *json, const char *name,
 				   const char *ends, struct histogram *histogram)
 {
 	json_t *string = json_object_get(json, name);
 	if (string != NULL && !json_is_null(string)) {
 		if (!json_is_string(string))
-			return json_refuse(reader, "\"%s\" is not a text", name);
+			return reader_refuse(reader, "\"%s\" is not a text", name);
 		int rc = decode(reader, name, json_string_value(string), histogram);
 		if (rc < 0)
 			return rc;
@@ -139,7 +142,7 @@ MUST_USE static int read_histogram(struct json_reader *reader, const json_t *jso
 	return read_document_ends(reader, json, ends, histogram);
 }
 
-MUST_USE static int read_histograms(struct json_reader *reader, const json_t *json, uint64_t format)
+MUST_USE static int read_histograms(struct reader *reader, const json_t *json, uint64_t format)
 {
 	struct result *result = &reader->run->result;
 	int rc = read_histogram(reader, json, "histogram", "response_us", &result->response);
@@ -159,7 +162,7 @@ MUST_USE static int read_histograms(struct json_reader *reader, const json_t *js
 static bool is_sum(const struct histogram *times, uint64_t sum_ns)
 {
 	uint64_t exact_ns = sum_ns / times->n, mean_ns = histogram_mean_ns(times);
-	uint64_t rounding_ns = exact_ns / JSON_DIGITS_PART + 2;
+	uint64_t rounding_ns = exact_ns / READER_PRECISION + 2;
 	return mean_ns + rounding_ns >= exact_ns && mean_ns <= exact_ns + rounding_ns;
 }
 
@@ -167,7 +170,7 @@ static bool is_sum(const struct histogram *times, uint64_t sum_ns)
  * Reads the exact sums if present, and checks them against the means. A mean has twelve digits, so
  * sums computed from means would differ between merges.
  */
-MUST_USE static int read_sums(struct json_reader *reader, const json_t *json)
+MUST_USE static int read_sums(struct reader *reader, const json_t *json)
 {
 	struct result *result = &reader->run->result;
 	const json_t *sums = json_object_get(json, "sums_ns");
@@ -181,17 +184,17 @@ MUST_USE static int read_sums(struct json_reader *reader, const json_t *json)
 		{ "connect", "connect_us", &result->connect },
 	};
 	if (sums != NULL && !json_is_null(sums) && !json_is_object(sums))
-		return json_refuse(reader, "\"sums_ns\" is not an object");
+		return reader_refuse(reader, "\"sums_ns\" is not an object");
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
 		uint64_t sum_ns = UINT64_MAX;
-		int rc = json_count(reader, sums, all[i].name, JSON_MAY, &sum_ns);
+		int rc = reader_count(reader, sums, all[i].name, READER_OPTIONAL, &sum_ns);
 		if (rc < 0)
 			return rc;
 		if (sum_ns == UINT64_MAX)
 			continue;
 		if (all[i].times->n == 0 || !is_sum(all[i].times, sum_ns))
-			return json_refuse(reader, "\"%s\" and \"sums_ns\" contradict each other",
-					   all[i].times_name);
+			return reader_refuse(reader, "\"%s\" and \"sums_ns\" contradict each other",
+					     all[i].times_name);
 		all[i].times->sum_ns = sum_ns;
 	}
 	return 0;
@@ -200,7 +203,7 @@ MUST_USE static int read_sums(struct json_reader *reader, const json_t *json)
 /* ---- the series ---- */
 
 /* Reads the packed histogram of an interval. *ret_n is the number of values in it. */
-MUST_USE static int read_packed(struct json_reader *reader, const json_t *json, const char *name,
+MUST_USE static int read_packed(struct reader *reader, const json_t *json, const char *name,
 				char **ret_packed, uint64_t *ret_n)
 {
 	*ret_n = 0;
@@ -208,7 +211,7 @@ MUST_USE static int read_packed(struct json_reader *reader, const json_t *json, 
 	if (packed == NULL || json_is_null(packed))
 		return 0;
 	if (!json_is_string(packed))
-		return json_refuse(reader, "\"%s\" is not a text", name);
+		return reader_refuse(reader, "\"%s\" is not a text", name);
 	*ret_packed = strdup(json_string_value(packed));
 	if (*ret_packed == NULL)
 		return -ENOMEM;
@@ -218,22 +221,23 @@ MUST_USE static int read_packed(struct json_reader *reader, const json_t *json, 
 	return rc;
 }
 
-MUST_USE static int read_interval(struct json_reader *reader, const json_t *json,
+MUST_USE static int read_interval(struct reader *reader, const json_t *json,
 				  struct time_series_interval *interval)
 {
 	uint64_t n_response = 0, n_service = 0;
-	int rc = json_seconds(reader, json, "start", JSON_MUST, &interval->start_ns);
+	int rc = reader_seconds(reader, json, "start", READER_REQUIRED, &interval->start_ns);
 	if (rc == 0)
-		rc = json_seconds(reader, json, "seconds", JSON_MUST, &interval->length_ns);
+		rc = reader_seconds(reader, json, "seconds", READER_REQUIRED, &interval->length_ns);
 	if (rc == 0)
-		rc = json_count(reader, json, "echoes", JSON_MUST, &interval->n_echoes);
+		rc = reader_count(reader, json, "echoes", READER_REQUIRED, &interval->n_echoes);
 	if (rc == 0)
-		rc = json_count(reader, json, "verified_bytes", JSON_MUST,
-				&interval->bytes_verified);
+		rc = reader_count(reader, json, "verified_bytes", READER_REQUIRED,
+				  &interval->bytes_verified);
 	if (rc == 0)
-		rc = json_count(reader, json, "failures", JSON_MUST, &interval->n_failures);
+		rc = reader_count(reader, json, "failures", READER_REQUIRED, &interval->n_failures);
 	if (rc == 0)
-		rc = json_count(reader, json, "unfinished", JSON_MAY, &interval->n_unfinished);
+		rc = reader_count(reader, json, "unfinished", READER_OPTIONAL,
+				  &interval->n_unfinished);
 	if (rc == 0)
 		rc = read_packed(reader, json, "response", &interval->response, &n_response);
 	if (rc == 0)
@@ -242,7 +246,7 @@ MUST_USE static int read_interval(struct json_reader *reader, const json_t *json
 		return rc;
 	if (n_response < interval->n_echoes ||
 	    n_response - interval->n_echoes != interval->n_unfinished || n_service > n_response)
-		return json_refuse(reader, "\"echoes\" and the histograms contradict each other");
+		return reader_refuse(reader, "\"echoes\" and the histograms contradict each other");
 	return 0;
 }
 
@@ -254,7 +258,7 @@ MUST_USE static bool is_behind(struct time_series_interval *last,
 {
 	uint64_t end_ns = last->start_ns + last->length_ns;
 	/* The rounding errors of three numbers: two starts and a length. */
-	uint64_t rounding_ns = end_ns / JSON_DIGITS_PART + 3;
+	uint64_t rounding_ns = end_ns / READER_PRECISION + 3;
 	if (next->start_ns <= last->start_ns || next->start_ns + rounding_ns < end_ns)
 		return false;
 	if (next->start_ns < end_ns)
@@ -292,16 +296,16 @@ static const char *contradiction(const struct time_series *series, const struct 
 				   : NULL;
 }
 
-MUST_USE static int read_series(struct json_reader *reader, const json_t *json)
+MUST_USE static int read_series(struct reader *reader, const json_t *json)
 {
 	json_t *list = json_object_get(json, "series");
 	struct time_series *series = &reader->run->series;
 	if (list == NULL)
-		return json_refuse(reader, "it has no \"series\"");
+		return reader_refuse(reader, "it has no \"series\"");
 	size_t n = json_array_size(list);
-	if (!json_is_array(list) || n > JSON_INTERVALS_MAX)
-		return json_refuse(reader, "\"series\" is not a list of at most %d",
-				   JSON_INTERVALS_MAX);
+	if (!json_is_array(list) || n > READER_INTERVALS_MAX)
+		return reader_refuse(reader, "\"series\" is not a list of at most %d",
+				     READER_INTERVALS_MAX);
 	series->list = calloc(n > 0 ? n : 1, sizeof(*series->list));
 	if (series->list == NULL)
 		return -ENOMEM;
@@ -309,127 +313,130 @@ MUST_USE static int read_series(struct json_reader *reader, const json_t *json)
 		struct time_series_interval *interval = &series->list[series->n++];
 		int rc = read_interval(reader, json_array_get(list, i), interval);
 		if (rc == 0 && i > 0 && !is_behind(interval - 1, interval))
-			rc = json_refuse(reader, "it does not follow the one before");
+			rc = reader_refuse(reader, "it does not follow the one before");
 		if (rc == -EBADMSG) {
 			struct run_refusal inner = *reader->why;
-			return json_refuse(reader, "interval %zu of \"series\": %.250s", i + 1,
-					   inner.text);
+			return reader_refuse(reader, "interval %zu of \"series\": %.250s", i + 1,
+					     inner.text);
 		}
 		if (rc < 0)
 			return rc;
 	}
-	int rc = json_seconds(reader, json, "interval_seconds", JSON_MAY, &series->interval_ns);
+	int rc = reader_seconds(reader, json, "interval_seconds", READER_OPTIONAL,
+				&series->interval_ns);
 	if (rc < 0)
 		return rc;
 	const char *what = n > 0 ? contradiction(series, &reader->run->result) : NULL;
 	if (what != NULL)
-		return json_refuse(reader, "\"%s\" and \"series\" contradict each other", what);
+		return reader_refuse(reader, "\"%s\" and \"series\" contradict each other", what);
 	return 0;
 }
 
 /* ---- parameters and facts ---- */
 
-MUST_USE static int read_kernel(struct json_reader *reader, const json_t *json)
+MUST_USE static int read_kernel(struct reader *reader, const json_t *json)
 {
 	json_t *kernel = json_object_get(json, "kernel_us");
-	double smoothed = 0, deviation = 0, least = 0;
+	double smoothed = 0, deviation = 0, min = 0;
 	struct run *run = reader->run;
 	if (kernel == NULL || json_is_null(kernel))
 		return 0;
 	if (!json_is_object(kernel))
-		return json_refuse(reader, "\"kernel_us\" is not an object");
-	int rc = json_number(reader, kernel, "smoothed", JSON_MUST, &smoothed);
+		return reader_refuse(reader, "\"kernel_us\" is not an object");
+	int rc = reader_number(reader, kernel, "smoothed", READER_REQUIRED, &smoothed);
 	if (rc == 0)
-		rc = json_number(reader, kernel, "deviation", JSON_MUST, &deviation);
+		rc = reader_number(reader, kernel, "deviation", READER_REQUIRED, &deviation);
 	if (rc == 0)
-		rc = json_number(reader, kernel, "min", JSON_MUST, &least);
+		rc = reader_number(reader, kernel, "min", READER_REQUIRED, &min);
 	if (rc == 0)
-		rc = json_count(reader, kernel, "retransmits", JSON_MUST,
-				&run->kernel.n_retransmits);
+		rc = reader_count(reader, kernel, "retransmits", READER_REQUIRED,
+				  &run->kernel.n_retransmits);
 	run->has_kernel = rc == 0;
-	run->kernel.rtt_ns = json_us(smoothed);
-	run->kernel.rtt_var_ns = json_us(deviation);
-	run->kernel.rtt_min_ns = json_us(least);
+	run->kernel.rtt_ns = reader_ns_of_us(smoothed);
+	run->kernel.rtt_var_ns = reader_ns_of_us(deviation);
+	run->kernel.rtt_min_ns = reader_ns_of_us(min);
 	return rc;
 }
 
 /* Reads the fields that every version has. */
-MUST_USE static int read_what_was_run(struct json_reader *reader, const json_t *json)
+MUST_USE static int read_what_was_run(struct reader *reader, const json_t *json)
 {
 	struct run *run = reader->run;
-	int rc = json_text(reader, json, "command", JSON_MUST, &run->command);
+	int rc = reader_text(reader, json, "command", READER_REQUIRED, &run->command);
 	if (rc == 0)
-		rc = json_text(reader, json, "target", JSON_MUST, &run->target);
+		rc = reader_text(reader, json, "target", READER_REQUIRED, &run->target);
 	if (rc == 0)
-		rc = json_text(reader, json, "mode", JSON_MUST, &run->mode);
+		rc = reader_text(reader, json, "mode", READER_REQUIRED, &run->mode);
 	if (rc < 0)
 		return rc;
 	if (strcmp(run->mode, "hold") == 0)
-		return json_refuse(reader, "it is of hold, which counts lost connections "
-					   "and has no times to report");
+		return reader_refuse(reader, "it is of hold, which counts lost connections "
+					     "and has no times to report");
 	if (strcmp(run->mode, "closed") != 0 && strcmp(run->mode, "open") != 0)
-		return json_refuse(reader, "\"mode\" is neither closed nor open");
-	rc = json_count(reader, json, "connections", JSON_MUST, &run->n_connections);
+		return reader_refuse(reader, "\"mode\" is neither closed nor open");
+	rc = reader_count(reader, json, "connections", READER_REQUIRED, &run->n_connections);
 	if (rc == 0)
-		rc = json_count(reader, json, "size", JSON_MUST, &run->size);
+		rc = reader_count(reader, json, "size", READER_REQUIRED, &run->size);
 	if (rc == 0)
-		rc = json_count(reader, json, "rate_wanted", JSON_MAY, &run->rate_wanted);
+		rc = reader_count(reader, json, "rate_wanted", READER_OPTIONAL, &run->rate_wanted);
 	if (rc == 0)
-		rc = json_text(reader, json, "client_bound", JSON_MAY, &run->client_bound);
+		rc = reader_text(reader, json, "client_bound", READER_OPTIONAL, &run->client_bound);
 	if (rc == 0)
-		rc = json_number(reader, json, "client_cpu_share", JSON_MAY, &run->cpu_share);
+		rc = reader_number(reader, json, "client_cpu_share", READER_OPTIONAL,
+				   &run->cpu_share);
 	if (rc == 0)
-		rc = json_number(reader, json, "client_spin_share", JSON_MAY, &run->spin_share);
+		rc = reader_number(reader, json, "client_spin_share", READER_OPTIONAL,
+				   &run->spin_share);
 	return rc;
 }
 
-MUST_USE static int read_counts(struct json_reader *reader, const json_t *json)
+MUST_USE static int read_counts(struct reader *reader, const json_t *json)
 {
 	struct result *result = &reader->run->result;
 	const struct {
 		const char *name;
 		uint64_t *count;
-		enum json_need need;
+		enum reader_need need;
 	} counts[] = {
-		{ "sent", &result->n_sent, JSON_MUST },
-		{ "echoes", &result->n_echoes, JSON_MUST },
-		{ "bytes", &result->bytes_sent, JSON_MUST },
-		{ "verified_bytes", &result->bytes_verified, JSON_MUST },
-		{ "mismatches", &result->n_mismatches, JSON_MUST },
-		{ "unfinished", &result->n_unfinished, JSON_MAY },
-		{ "wrong_bytes", &result->wrong_bytes, JSON_MAY },
+		{ "sent", &result->n_sent, READER_REQUIRED },
+		{ "echoes", &result->n_echoes, READER_REQUIRED },
+		{ "bytes", &result->bytes_sent, READER_REQUIRED },
+		{ "verified_bytes", &result->bytes_verified, READER_REQUIRED },
+		{ "mismatches", &result->n_mismatches, READER_REQUIRED },
+		{ "unfinished", &result->n_unfinished, READER_OPTIONAL },
+		{ "wrong_bytes", &result->wrong_bytes, READER_OPTIONAL },
 	};
-	int rc = json_seconds(reader, json, "seconds", JSON_MUST, &result->elapsed_ns);
+	int rc = reader_seconds(reader, json, "seconds", READER_REQUIRED, &result->elapsed_ns);
 	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(counts); i++)
-		rc = json_count(reader, json, counts[i].name, counts[i].need, counts[i].count);
+		rc = reader_count(reader, json, counts[i].name, counts[i].need, counts[i].count);
 	if (rc < 0)
 		return rc;
 	if (result->bytes_verified > result->bytes_sent)
-		return json_refuse(reader, "more bytes were verified than sent");
+		return reader_refuse(reader, "more bytes were verified than sent");
 	char *first = NULL;
-	rc = json_text(reader, json, "first_mismatch", JSON_MAY, &first);
+	rc = reader_text(reader, json, "first_mismatch", READER_OPTIONAL, &first);
 	size_t length = first != NULL ? strlen(first) : 0;
 	/* Our own sentences are shorter. A cut could split a UTF-8 character. */
 	if (length >= sizeof(result->first_mismatch))
-		rc = json_refuse(reader, "\"first_mismatch\" is longer than %d bytes",
-				 RESULT_SENTENCE_SIZE - 1);
+		rc = reader_refuse(reader, "\"first_mismatch\" is longer than %d bytes",
+				   RESULT_SENTENCE_SIZE - 1);
 	else if (length > 0)
 		memcpy(result->first_mismatch, first, length + 1);
 	free(first);
 	return rc == 0 ? read_failures(reader, json) : rc;
 }
 
-int json_tcpecho(struct json_reader *reader, const json_t *json)
+int read_tcpecho(struct reader *reader, const json_t *json)
 {
 	uint64_t format = 0; /* documents before format 1 have no such field */
-	int rc = json_count(reader, json, "format", JSON_MAY, &format);
+	int rc = reader_count(reader, json, "format", READER_OPTIONAL, &format);
 	if (rc < 0)
 		return rc;
 	if (format > RUN_DOCUMENT_FORMAT)
-		return json_refuse(reader,
-				   "it is of a newer tcpecho (format %" PRIu64
-				   "; this one reads up to %d)",
-				   format, RUN_DOCUMENT_FORMAT);
+		return reader_refuse(reader,
+				     "it is of a newer tcpecho (format %" PRIu64
+				     "; this one reads up to %d)",
+				     format, RUN_DOCUMENT_FORMAT);
 	rc = read_what_was_run(reader, json);
 	if (rc == 0)
 		rc = read_counts(reader, json);
@@ -444,14 +451,14 @@ int json_tcpecho(struct json_reader *reader, const json_t *json)
 	const struct result *result = &reader->run->result;
 	if (result->response.n < result->n_echoes ||
 	    result->response.n - result->n_echoes != result->n_unfinished)
-		return json_refuse(reader, "\"echoes\" and \"histogram\" contradict each other");
+		return reader_refuse(reader, "\"echoes\" and \"histogram\" contradict each other");
 	if (format == 0)
 		return 0;
-	rc = json_facts(reader, json);
+	rc = read_tcpecho_facts(reader, json);
 	if (rc == 0)
 		rc = read_series(reader, json);
 	/* The end of a run, and of a sum that contains it, must fit into 64 bits. */
 	if (rc == 0 && run_span_ns(reader->run) > UINT64_MAX - reader->run->facts.start_ns)
-		rc = json_refuse(reader, "its end is beyond the year 2554");
+		rc = reader_refuse(reader, "its end is beyond the year 2554");
 	return rc;
 }

@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "base/units.h"
-#include "report/run_id.h"
+#include "report/run_parts.h"
 
 int run_open(struct run *ret_run)
 {
@@ -32,7 +32,7 @@ static void facts_close(struct run_facts *facts)
 void run_close(struct run *run)
 {
 	free(run->name);
-	run_id_set_close(&run->parts);
+	run_parts_close(&run->parts);
 	facts_close(&run->facts);
 	free(run->command);
 	free(run->target);

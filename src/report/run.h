@@ -45,7 +45,7 @@ struct run_facts {
  * all their runs, in any order.
  */
 struct run_part {
-	uint64_t id; /* report/run_id.h */
+	uint64_t id; /* report/run_parts.h */
 	uint64_t start_ns, elapsed_ns;
 	uint64_t n_connections, n_threads, rate_wanted;
 	char *host, *target; /* NULL: unknown */

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "report/json_fields.h"
-#include "report/run_id.h"
+#include "report/reader.h"
+#include "report/run_parts.h"
 #include "report/series_merge.h"
 #include "report/start_time_json.h"
 
@@ -73,14 +73,14 @@ MUST_USE static int check_all(const struct run *runs, size_t n, struct run_parts
 		if (rc < 0)
 			return rc;
 	}
-	return run_id_set_join(runs, n, ret_parts, why);
+	return run_parts_join(runs, n, ret_parts, why);
 }
 
 int run_merge_check(const struct run *runs, size_t n, struct run_refusal *reterr_why)
 {
 	struct run_parts parts = { 0 };
 	int rc = check_all(runs, n, &parts, reterr_why);
-	run_id_set_close(&parts);
+	run_parts_close(&parts);
 	return rc;
 }
 
@@ -252,7 +252,7 @@ MUST_USE static int add_facts(const struct run *runs, size_t n, struct run *sum)
 		offsetof(struct run, mode),
 		offsetof(struct run, facts.congestion_control),
 	};
-	int rc = run_id_set_list_facts(sum);
+	int rc = run_parts_set_facts(sum);
 	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(texts); i++)
 		rc = share_text(runs, n, texts[i], sum);
 	sum->facts.n_cpus = share_count(runs, n, offsetof(struct run, facts.n_cpus));
@@ -284,7 +284,7 @@ MUST_USE static int check_span(const struct run *runs, size_t n, struct run_refu
 		uint64_t end_ns = start_ns + run_span_ns(&runs[i]);
 		to_ns = end_ns > to_ns ? end_ns : to_ns;
 	}
-	if (to_ns - from_ns <= JSON_NS_MAX)
+	if (to_ns - from_ns <= READER_NS_MAX)
 		return 0;
 	snprintf(why->text, sizeof(why->text),
 		 "from the first to the last there are more than a "
@@ -332,7 +332,7 @@ int run_merge(const struct run *runs, size_t n, struct run *ret_sum, struct run_
 	if (rc == 0)
 		rc = run_open(&sum);
 	if (rc != 0) {
-		run_id_set_close(&parts);
+		run_parts_close(&parts);
 		return rc;
 	}
 	sum.parts = parts;
@@ -342,9 +342,9 @@ int run_merge(const struct run *runs, size_t n, struct run *ret_sum, struct run_
 	if (rc == 0)
 		rc = add_facts(runs, n, &sum);
 	if (rc == 0)
-		rc = run_id_set_elapsed_ns(&sum.parts, &sum.facts.start_ns, &sum.result.elapsed_ns);
+		rc = run_parts_elapsed_ns(&sum.parts, &sum.facts.start_ns, &sum.result.elapsed_ns);
 	if (rc == 0)
-		rc = run_id_set_count_together(&sum);
+		rc = run_parts_set_peaks(&sum);
 	if (rc == 0)
 		rc = add_series(runs, n, &sum, reterr_why);
 	if (rc == 0)

@@ -7,7 +7,7 @@
  * rates of simultaneous runs add up, and those of consecutive runs do not. Connections, threads and
  * wanted rates are the maximum at one time.
  *
- * Order and grouping do not matter: a sum of sums is the sum of all runs (report/run_id.h).
+ * Order and grouping do not matter: a sum of sums is the sum of all runs (report/run_parts.h).
  */
 #ifndef REPORT_RUN_MERGE_H
 #define REPORT_RUN_MERGE_H

@@ -8,7 +8,7 @@
 
 #include "base/err.h"
 #include "net/file.h"
-#include "report/json_fields.h"
+#include "report/reader.h"
 
 /*
  * Maximum number of values in a JSON document. Each needs about a hundred bytes of memory, even if
@@ -35,16 +35,16 @@ static size_t count_values(const char *bytes, size_t n)
 }
 
 /* Parses JSON. The caller owns *ret_json. */
-MUST_USE static int parse(struct json_reader *reader, json_t **ret_json)
+MUST_USE static int parse(struct reader *reader, json_t **ret_json)
 {
 	if (count_values(reader->bytes, reader->n) > VALUES_MAX)
-		return json_refuse(reader, "it has more than %d values", VALUES_MAX);
+		return reader_refuse(reader, "it has more than %d values", VALUES_MAX);
 	json_error_t error;
 	json_t *json = json_loadb(reader->bytes, reader->n, JSON_REJECT_DUPLICATES, &error);
 	if (json == NULL && json_error_code(&error) == json_error_out_of_memory)
 		return -ENOMEM;
 	if (json == NULL)
-		return json_refuse(reader, "line %d is no JSON: %.160s", error.line, error.text);
+		return reader_refuse(reader, "line %d is no JSON: %.160s", error.line, error.text);
 	*ret_json = json;
 	return 0;
 }
@@ -90,21 +90,21 @@ static enum run_format format_of_text(const char *at, const char *end)
 }
 
 /* Detects the format. The caller owns *ret_json, which is NULL if the file is not JSON. */
-MUST_USE static int find_format(struct json_reader *reader, json_t **ret_json,
+MUST_USE static int find_format(struct reader *reader, json_t **ret_json,
 				enum run_format *ret_format)
 {
 	*ret_json = NULL;
 	if (memchr(reader->bytes, '\0', reader->n) != NULL)
-		return json_refuse(reader, "it is no text: it has a zero byte");
+		return reader_refuse(reader, "it is no text: it has a zero byte");
 	const char *first = reader->bytes + strspn(reader->bytes, " \t\r\n");
 	if (*first == '\0')
-		return json_refuse(reader, "it is empty");
+		return reader_refuse(reader, "it is empty");
 	if (*first != '{') {
 		*ret_format = format_of_text(first, reader->bytes + reader->n);
 		if (*ret_format != RUN_TCPECHO)
 			return 0;
-		return json_refuse(reader,
-				   "it is no result of tcpecho, fortio, wrk2 or HdrHistogram");
+		return reader_refuse(reader,
+				     "it is no result of tcpecho, fortio, wrk2 or HdrHistogram");
 	}
 	int rc = parse(reader, ret_json);
 	if (rc < 0)
@@ -113,30 +113,28 @@ MUST_USE static int find_format(struct json_reader *reader, json_t **ret_json,
 	*ret_format = is_fortio ? RUN_FORTIO : RUN_TCPECHO;
 	if (is_fortio || json_object_get(*ret_json, "command") != NULL)
 		return 0;
-	return json_refuse(reader, "it is JSON, but no result of tcpecho or fortio");
+	return reader_refuse(reader, "it is JSON, but no result of tcpecho or fortio");
 }
 
 /* ---- a run ---- */
 
-MUST_USE static int read_format(struct json_reader *reader, const json_t *json,
-				enum run_format format)
+MUST_USE static int read_format(struct reader *reader, const json_t *json, enum run_format format)
 {
 	switch (format) {
 	case RUN_HLOG:
-		return json_hlog(reader);
+		return read_hlog(reader);
 	case RUN_HGRM:
-		return json_hgrm(reader);
+		return read_hgrm(reader);
 	case RUN_FORTIO:
-		return json_fortio(reader, json);
+		return read_fortio(reader, json);
 	case RUN_TCPECHO:
 	default:
-		return json_tcpecho(reader, json);
+		return read_tcpecho(reader, json);
 	}
 }
 
 /* Opens what a reader needs, and reads. The run is open only on success. */
-MUST_USE static int read_opened(struct json_reader *reader, const json_t *json,
-				enum run_format format)
+MUST_USE static int read_opened(struct reader *reader, const json_t *json, enum run_format format)
 {
 	int rc = hlog_open(&reader->hlog);
 	if (rc < 0)
@@ -167,7 +165,7 @@ int run_read(const char *bytes, size_t n, uint64_t list_unit_ns, struct run *ret
 	struct run_refusal why = { "" };
 	struct run run = { 0 };
 	size_t n_skipped = mark_size(bytes, n);
-	struct json_reader reader = {
+	struct reader reader = {
 		.bytes = bytes + n_skipped,
 		.n = n - n_skipped,
 		.list_unit_ns = list_unit_ns,
@@ -210,7 +208,7 @@ int run_read_file(const char *path, uint64_t list_unit_ns, struct run *ret_run,
 	if (rc < 0)
 		return rc;
 	const char *name = strcmp(path, "-") == 0 ? "standard input" : format_name_of(path);
-	rc = json_keep(&run.name, name, strlen(name));
+	rc = reader_keep_text(&run.name, name, strlen(name));
 	if (rc < 0) {
 		run_close(&run);
 		return rc;

@@ -16,19 +16,19 @@
 
 /* ---- values ---- */
 
-static json_t *count(uint64_t n)
+static json_t *integer_json(uint64_t n)
 {
 	return json_integer((json_int_t)n);
 }
 
 /* Returns null for 0, which means unknown or missing. */
-static json_t *count_or_null(uint64_t n)
+static json_t *optional_integer_json(uint64_t n)
 {
-	return n != 0 ? count(n) : json_null();
+	return n != 0 ? integer_json(n) : json_null();
 }
 
 /* Formats a time in UTC with microseconds (RFC 3339). */
-static json_t *moment(uint64_t since_epoch_ns)
+static json_t *timestamp_json(uint64_t since_epoch_ns)
 {
 	if (since_epoch_ns == 0)
 		return json_null();
@@ -40,7 +40,7 @@ static json_t *moment(uint64_t since_epoch_ns)
 			    (unsigned int)(since_epoch_ns % CLOCK_NS_PER_S / 1000));
 }
 
-static json_t *histogram(struct hlog *hlog, const struct histogram *times)
+static json_t *histogram_json(struct hlog *hlog, const struct histogram *times)
 {
 	return times->n > 0 ? json_string(hlog_encode(hlog, times)) : json_null();
 }
@@ -75,11 +75,12 @@ static json_t *id_json(const struct run_part *part)
 static json_t *span_json(const struct run_part *part)
 {
 	return json_pack("{s:o, s:f, s:o, s:o, s:o, s:s?, s:s?, s:b, s:s?}", "start",
-			 moment(part->start_ns), "seconds", clock_s(part->elapsed_ns),
-			 "connections", count(part->n_connections), "threads",
-			 count(part->n_threads), "rate_wanted", count_or_null(part->rate_wanted),
-			 "host", part->host, "target", part->target, "interrupted",
-			 part->is_interrupted, "client_bound", part->client_bound);
+			 timestamp_json(part->start_ns), "seconds", clock_s(part->elapsed_ns),
+			 "connections", integer_json(part->n_connections), "threads",
+			 integer_json(part->n_threads), "rate_wanted",
+			 optional_integer_json(part->rate_wanted), "host", part->host, "target",
+			 part->target, "interrupted", part->is_interrupted, "client_bound",
+			 part->client_bound);
 }
 
 static json_t *facts_json(const struct run *run)
@@ -90,10 +91,11 @@ static json_t *facts_json(const struct run *run)
 			 "s:o}",
 			 "format", RUN_DOCUMENT_FORMAT, "version", facts->version, "command",
 			 run->command, "command_line", facts->command_line, "start",
-			 moment(facts->start_ns), "host", facts->host, "kernel", facts->kernel,
-			 "cpu", facts->cpu, "cpus", count_or_null(facts->n_cpus),
-			 "congestion_control", facts->congestion_control, "mss",
-			 count_or_null(facts->mss), "merged", count(run->n_merged), "parts",
+			 timestamp_json(facts->start_ns), "host", facts->host, "kernel",
+			 facts->kernel, "cpu", facts->cpu, "cpus",
+			 optional_integer_json(facts->n_cpus), "congestion_control",
+			 facts->congestion_control, "mss", optional_integer_json(facts->mss),
+			 "merged", integer_json(run->n_merged), "parts",
 			 is_sum ? each_part(run, id_json) : json_null(), "spans",
 			 is_sum ? each_part(run, span_json) : json_null());
 }
@@ -101,16 +103,17 @@ static json_t *facts_json(const struct run *run)
 /* A sum of runs with different seeds has no seed. */
 static json_t *seed_json(const struct run *run)
 {
-	return run->n_merged > 1 ? count_or_null(run->seed) : count(run->seed);
+	return run->n_merged > 1 ? optional_integer_json(run->seed) : integer_json(run->seed);
 }
 
-static json_t *asked_json(const struct run *run)
+static json_t *parameters_json(const struct run *run)
 {
 	return json_pack("{s:s?, s:s?, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:f, s:o}", "target",
-			 run->target, "mode", run->mode, "connections", count(run->n_connections),
-			 "size", count(run->size), "depth", count(run->depth), "threads",
-			 count(run->n_threads), "seed", seed_json(run), "churn", run->churns,
-			 "rate_wanted", count_or_null(run->rate_wanted), "warmup_seconds",
+			 run->target, "mode", run->mode, "connections",
+			 integer_json(run->n_connections), "size", integer_json(run->size), "depth",
+			 integer_json(run->depth), "threads", integer_json(run->n_threads), "seed",
+			 seed_json(run), "churn", run->churns, "rate_wanted",
+			 optional_integer_json(run->rate_wanted), "warmup_seconds",
 			 clock_s(run->warmup_ns), "seconds_wanted",
 			 run->wanted_ns != 0 ? json_real(clock_s(run->wanted_ns)) : json_null());
 }
@@ -119,7 +122,7 @@ static json_t *failures_json(const struct result_failure *list, size_t n)
 {
 	json_t *json = json_object();
 	for (size_t i = 0; i < n; i++)
-		json_object_set_new(json, list[i].name, count(list[i].n));
+		json_object_set_new(json, list[i].name, integer_json(list[i].n));
 	return json;
 }
 
@@ -128,20 +131,22 @@ static json_t *messages_json(const struct run *run)
 	const struct result *result = &run->result;
 	return json_pack("{s:f, s:b, s:o, s:o, s:o, s:o, s:f}", "seconds",
 			 clock_s(result->elapsed_ns), "interrupted", run->is_interrupted, "sent",
-			 count(result->n_sent), "echoes", count(result->n_echoes), "failed",
-			 count(result_failed(result)), "unfinished", count(result->n_unfinished),
-			 "rate", result_rate(result));
+			 integer_json(result->n_sent), "echoes", integer_json(result->n_echoes),
+			 "failed", integer_json(result_failed(result)), "unfinished",
+			 integer_json(result->n_unfinished), "rate", result_rate(result));
 }
 
-static json_t *found_json(const struct run *run)
+static json_t *outcome_json(const struct run *run)
 {
 	const struct result *result = &run->result;
 	const char *mismatch = result->first_mismatch[0] != '\0' ? result->first_mismatch : NULL;
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s?}", "bytes",
-			 count(result->bytes_sent), "verified_bytes", count(result->bytes_verified),
-			 "missing_bytes", count(result_missing(result)), "mismatches",
-			 count(result->n_mismatches), "wrong_bytes", count(result->wrong_bytes),
-			 "connections_opened", count(result->n_connections), "errors",
+			 integer_json(result->bytes_sent), "verified_bytes",
+			 integer_json(result->bytes_verified), "missing_bytes",
+			 integer_json(result_missing(result)), "mismatches",
+			 integer_json(result->n_mismatches), "wrong_bytes",
+			 integer_json(result->wrong_bytes), "connections_opened",
+			 integer_json(result->n_connections), "errors",
 			 failures_json(result->failures, result->n_failures), "connection_errors",
 			 failures_json(result->connection_errors, result->n_connection_errors),
 			 "first_mismatch", mismatch);
@@ -154,7 +159,7 @@ static json_t *kernel_json(const struct run *run)
 		return json_null();
 	return json_pack("{s:f, s:f, s:f, s:o}", "smoothed", clock_us(kernel->rtt_ns), "deviation",
 			 clock_us(kernel->rtt_var_ns), "min", clock_us(kernel->rtt_min_ns),
-			 "retransmits", count(kernel->n_retransmits));
+			 "retransmits", integer_json(kernel->n_retransmits));
 }
 
 static json_t *figures_json(const struct run *run)
@@ -171,16 +176,18 @@ static json_t *figures_json(const struct run *run)
 
 static json_t *histograms_json(struct hlog *hlog, const struct result *result)
 {
-	return json_pack("{s:o, s:o, s:o, s:o}", "histogram", histogram(hlog, &result->response),
-			 "service_histogram", histogram(hlog, &result->service),
-			 "lateness_histogram", histogram(hlog, &result->lateness),
-			 "connect_histogram", histogram(hlog, &result->connect));
+	return json_pack("{s:o, s:o, s:o, s:o}", "histogram",
+			 histogram_json(hlog, &result->response), "service_histogram",
+			 histogram_json(hlog, &result->service), "lateness_histogram",
+			 histogram_json(hlog, &result->lateness), "connect_histogram",
+			 histogram_json(hlog, &result->connect));
 }
 
 /* Returns the exact sum of a histogram; null if it is empty or too large for JSON. */
 static json_t *sum_json(const struct histogram *times)
 {
-	return times->n > 0 && times->sum_ns <= INT64_MAX ? count(times->sum_ns) : json_null();
+	return times->n > 0 && times->sum_ns <= INT64_MAX ? integer_json(times->sum_ns)
+							  : json_null();
 }
 
 static json_t *sums_json(const struct result *result)
@@ -195,10 +202,11 @@ static json_t *interval_json(const struct time_series_interval *interval)
 {
 	return json_pack("{s:f, s:f, s:o, s:o, s:o, s:o, s:s?, s:s?}", "start",
 			 clock_s(interval->start_ns), "seconds", clock_s(interval->length_ns),
-			 "echoes", count(interval->n_echoes), "unfinished",
-			 count(interval->n_unfinished), "verified_bytes",
-			 count(interval->bytes_verified), "failures", count(interval->n_failures),
-			 "response", interval->response, "service", interval->service);
+			 "echoes", integer_json(interval->n_echoes), "unfinished",
+			 integer_json(interval->n_unfinished), "verified_bytes",
+			 integer_json(interval->bytes_verified), "failures",
+			 integer_json(interval->n_failures), "response", interval->response,
+			 "service", interval->service);
 }
 
 static json_t *series_json(const struct time_series *series)
@@ -222,8 +230,8 @@ static json_t *series_json(const struct time_series *series)
 static json_t *run_document(struct hlog *hlog, const struct run *run)
 {
 	json_t *parts[] = {
-		asked_json(run),         start_time_json(&run->start),
-		messages_json(run),      found_json(run),
+		parameters_json(run),    start_time_json(&run->start),
+		messages_json(run),      outcome_json(run),
 		figures_json(run),       histograms_json(hlog, &run->result),
 		sums_json(&run->result), series_json(&run->series),
 	};
@@ -260,17 +268,17 @@ int run_write_json(FILE *out, const struct run *run)
 /* ---- a log ---- */
 
 MUST_USE static int write_line(FILE *out, struct hlog *hlog, struct hlog_interval interval,
-			       const char *packed, struct histogram *room)
+			       const char *packed, struct histogram *work)
 {
-	histogram_reset(room);
-	int rc = packed != NULL ? hlog_decode(hlog, packed, room) : 0;
+	histogram_reset(work);
+	int rc = packed != NULL ? hlog_decode(hlog, packed, work) : 0;
 	if (rc == 0)
-		fputs(hlog_line(hlog, &interval, room), out);
+		fputs(hlog_line(hlog, &interval, work), out);
 	return rc;
 }
 
 MUST_USE static int write_log(FILE *out, struct hlog *hlog, const struct run *run,
-			      struct histogram *room)
+			      struct histogram *work)
 {
 	int rc = 0;
 	fputs(hlog_head(hlog, run->facts.start_ns), out);
@@ -281,10 +289,10 @@ MUST_USE static int write_log(FILE *out, struct hlog *hlog, const struct run *ru
 			.start_ns = interval->start_ns,
 			.length_ns = interval->length_ns,
 		};
-		rc = write_line(out, hlog, line, interval->response, room);
+		rc = write_line(out, hlog, line, interval->response, work);
 		line.tag = "service";
 		if (rc == 0)
-			rc = write_line(out, hlog, line, interval->service, room);
+			rc = write_line(out, hlog, line, interval->service, work);
 	}
 	return rc;
 }
@@ -292,14 +300,14 @@ MUST_USE static int write_log(FILE *out, struct hlog *hlog, const struct run *ru
 int run_write_hlog(FILE *out, const struct run *run)
 {
 	struct hlog *hlog;
-	struct histogram room;
+	struct histogram work;
 	int rc = hlog_open(&hlog);
 	if (rc < 0)
 		return rc;
-	rc = histogram_open(&room);
+	rc = histogram_open(&work);
 	if (rc == 0) {
-		rc = write_log(out, hlog, run, &room);
-		histogram_close(&room);
+		rc = write_log(out, hlog, run, &work);
+		histogram_close(&work);
 	}
 	hlog_close(hlog);
 	return rc;

@@ -10,14 +10,14 @@
 #include "stats/histogram.h"
 
 /* An interval of a part. Its times are whole seconds of the time of day, in ns. */
-struct piece {
+struct dated_interval {
 	uint64_t bin;
 	uint64_t start_ns, end_ns;
 	const struct time_series_interval *interval;
 };
 
-struct pieces {
-	struct piece *list;
+struct dated_intervals {
+	struct dated_interval *list;
 	size_t n;
 };
 
@@ -25,21 +25,21 @@ struct pieces {
 
 static int by_bin(const void *a, const void *b)
 {
-	const struct piece *one = a, *other = b;
+	const struct dated_interval *one = a, *other = b;
 	if (one->bin != other->bin)
 		return one->bin < other->bin ? -1 : 1;
 	return one->start_ns < other->start_ns ? -1 : one->start_ns > other->start_ns;
 }
 
 /* Sorts the intervals into bins of bin_ns. Returns the number of non-empty bins. */
-static size_t sort_into_bins(struct pieces *pieces, uint64_t bin_ns)
+static size_t sort_into_bins(struct dated_intervals *intervals, uint64_t bin_ns)
 {
-	for (size_t i = 0; i < pieces->n; i++)
-		pieces->list[i].bin = pieces->list[i].start_ns / bin_ns;
-	qsort(pieces->list, pieces->n, sizeof(*pieces->list), by_bin);
+	for (size_t i = 0; i < intervals->n; i++)
+		intervals->list[i].bin = intervals->list[i].start_ns / bin_ns;
+	qsort(intervals->list, intervals->n, sizeof(*intervals->list), by_bin);
 	size_t n_bins = 0;
-	for (size_t i = 0; i < pieces->n; i++)
-		n_bins += i == 0 || pieces->list[i].bin != pieces->list[i - 1].bin;
+	for (size_t i = 0; i < intervals->n; i++)
+		n_bins += i == 0 || intervals->list[i].bin != intervals->list[i - 1].bin;
 	return n_bins;
 }
 
@@ -64,10 +64,10 @@ static uint64_t whole_seconds(uint64_t ns)
 	return ns / CLOCK_NS_PER_S * CLOCK_NS_PER_S;
 }
 
-MUST_USE static int collect_pieces(const struct series_part *parts, size_t n,
-				   struct pieces *ret_pieces, uint64_t *ret_bin_ns)
+MUST_USE static int collect_intervals(const struct series_part *parts, size_t n,
+				      struct dated_intervals *ret_intervals, uint64_t *ret_bin_ns)
 {
-	struct pieces pieces = { 0 };
+	struct dated_intervals intervals = { 0 };
 	size_t n_all = 0;
 	uint64_t bin_ns = 0;
 	for (size_t i = 0; i < n; i++) {
@@ -75,21 +75,21 @@ MUST_USE static int collect_pieces(const struct series_part *parts, size_t n,
 		n_all += parts[i].series->n;
 		bin_ns = of_part_ns > bin_ns ? of_part_ns : bin_ns;
 	}
-	pieces.list = calloc(n_all > 0 ? n_all : 1, sizeof(*pieces.list));
-	if (pieces.list == NULL)
+	intervals.list = calloc(n_all > 0 ? n_all : 1, sizeof(*intervals.list));
+	if (intervals.list == NULL)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
 		for (size_t j = 0; j < parts[i].series->n; j++) {
 			const struct time_series_interval *interval = &parts[i].series->list[j];
 			uint64_t start_ns = whole_seconds(parts[i].start_ns + interval->start_ns);
-			pieces.list[pieces.n++] = (struct piece){
+			intervals.list[intervals.n++] = (struct dated_interval){
 				.start_ns = start_ns,
 				.end_ns = start_ns + interval->length_ns,
 				.interval = interval,
 			};
 		}
 	}
-	*ret_pieces = pieces;
+	*ret_intervals = intervals;
 	*ret_bin_ns = bin_ns;
 	return 0;
 }
@@ -126,15 +126,15 @@ static void adder_close(struct adder *adder)
 }
 
 /* Adds n intervals of one bin to an empty interval. */
-MUST_USE static int add_pieces(struct adder *adder, const struct piece *pieces, size_t n,
-			       struct time_series_interval *sum)
+MUST_USE static int add_bin(struct adder *adder, const struct dated_interval *intervals, size_t n,
+			    struct time_series_interval *sum)
 {
 	uint64_t end_ns = 0;
 	int rc = 0;
-	sum->start_ns = pieces[0].start_ns;
+	sum->start_ns = intervals[0].start_ns;
 	for (size_t i = 0; rc == 0 && i < n; i++) {
-		const struct time_series_interval *interval = pieces[i].interval;
-		end_ns = pieces[i].end_ns > end_ns ? pieces[i].end_ns : end_ns;
+		const struct time_series_interval *interval = intervals[i].interval;
+		end_ns = intervals[i].end_ns > end_ns ? intervals[i].end_ns : end_ns;
 		sum->n_echoes += interval->n_echoes;
 		sum->n_unfinished += interval->n_unfinished;
 		sum->bytes_verified += interval->bytes_verified;
@@ -155,19 +155,19 @@ MUST_USE static int add_pieces(struct adder *adder, const struct piece *pieces, 
  * first_ns: the whole second in which the first part began. An interval that overlaps the next one,
  * because the client was stopped, is cut at the start of the next.
  */
-MUST_USE static int add_bins(const struct pieces *pieces, uint64_t first_ns,
+MUST_USE static int add_bins(const struct dated_intervals *intervals, uint64_t first_ns,
 			     struct time_series *series)
 {
 	struct adder adder;
 	int rc = adder_open(&adder);
 	if (rc < 0)
 		return rc;
-	for (size_t i = 0, n; rc == 0 && i < pieces->n; i += n) {
-		const struct piece *first = &pieces->list[i];
-		for (n = 1; i + n < pieces->n && first[n].bin == first->bin; n++)
+	for (size_t i = 0, n; rc == 0 && i < intervals->n; i += n) {
+		const struct dated_interval *first = &intervals->list[i];
+		for (n = 1; i + n < intervals->n && first[n].bin == first->bin; n++)
 			continue;
 		struct time_series_interval *sum = &series->list[series->n++];
-		rc = add_pieces(&adder, first, n, sum);
+		rc = add_bin(&adder, first, n, sum);
 		sum->start_ns -= first_ns;
 		if (series->n > 1 && sum[-1].start_ns + sum[-1].length_ns > sum->start_ns)
 			sum[-1].length_ns = sum->start_ns - sum[-1].start_ns;
@@ -180,13 +180,14 @@ MUST_USE static int add_bins(const struct pieces *pieces, uint64_t first_ns,
  * Merges into intervals of series->interval_ns. The caller must free the list, also after a
  * failure.
  */
-MUST_USE static int add_all(struct pieces *pieces, uint64_t first_ns, struct time_series *series)
+MUST_USE static int add_all(struct dated_intervals *intervals, uint64_t first_ns,
+			    struct time_series *series)
 {
 	size_t n_bins;
-	while ((n_bins = sort_into_bins(pieces, series->interval_ns)) > SERIES_MERGE_MAX)
+	while ((n_bins = sort_into_bins(intervals, series->interval_ns)) > SERIES_MERGE_MAX)
 		series->interval_ns *= 2; /* ends when all are in one bin */
 	series->list = calloc(n_bins > 0 ? n_bins : 1, sizeof(*series->list));
-	return series->list != NULL ? add_bins(pieces, first_ns, series) : -ENOMEM;
+	return series->list != NULL ? add_bins(intervals, first_ns, series) : -ENOMEM;
 }
 
 static bool is_too_large(const struct time_series *series)
@@ -199,24 +200,24 @@ static bool is_too_large(const struct time_series *series)
 
 int series_merge(const struct series_part *parts, size_t n, struct time_series *ret_series)
 {
-	struct pieces pieces;
+	struct dated_intervals intervals;
 	struct time_series series = { 0 };
 	uint64_t first_ns = UINT64_MAX;
-	int rc = collect_pieces(parts, n, &pieces, &series.interval_ns);
+	int rc = collect_intervals(parts, n, &intervals, &series.interval_ns);
 	if (rc < 0)
 		return rc;
 	for (size_t i = 0; i < n; i++) {
 		uint64_t start_ns = whole_seconds(parts[i].start_ns);
 		first_ns = start_ns < first_ns ? start_ns : first_ns;
 	}
-	rc = add_all(&pieces, first_ns, &series);
+	rc = add_all(&intervals, first_ns, &series);
 	while (rc == 0 && is_too_large(&series)) {
 		uint64_t interval_ns = 2 * series.interval_ns;
 		time_series_close(&series);
 		series.interval_ns = interval_ns;
-		rc = add_all(&pieces, first_ns, &series);
+		rc = add_all(&intervals, first_ns, &series);
 	}
-	free(pieces.list);
+	free(intervals.list);
 	if (rc == 0)
 		*ret_series = series;
 	else

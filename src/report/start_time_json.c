@@ -9,7 +9,7 @@ void start_time_write_text(FILE *out, const struct start_time *start)
 {
 	if (start->wanted_ns == 0)
 		return;
-	fprintf(out, SUMMARY_LABEL "%s, ", "start at", units_moment(start->wanted_ns).text);
+	fprintf(out, SUMMARY_LABEL "%s, ", "start at", units_timestamp(start->wanted_ns).text);
 	if (start->late_ns > 0)
 		fprintf(out, "%.3f s late", clock_s(start->late_ns));
 	else
@@ -49,6 +49,6 @@ json_t *start_time_json(const struct start_time *start)
 	bool is_wanted = start->wanted_ns != 0;
 	json_t *late_us = is_wanted ? json_real(clock_us(start->late_ns)) : json_null();
 	return json_pack("{s:s?, s:o, s:o}", "start_wanted",
-			 is_wanted ? units_moment(start->wanted_ns).text : NULL, "start_late_us",
+			 is_wanted ? units_timestamp(start->wanted_ns).text : NULL, "start_late_us",
 			 late_us, "clock", clock_json(start));
 }

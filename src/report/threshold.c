@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/units.h"
-#include "report/json_fields.h"
+#include "report/reader.h"
 
 /* Maximum percentage of the old value: a million times it. */
 #define PERCENT_MAX 1e8
@@ -16,10 +16,10 @@
 /* ---- parsing ---- */
 
 /* Parses "10%" or "0.5%" into a share (0.1 for 10 %). */
-MUST_USE static bool read_part(const char *text, double *ret_part)
+MUST_USE static bool read_share(const char *text, double *ret_part)
 {
 	uint64_t billionths;
-	if (!json_decimal(&text, CLOCK_NS_PER_S, &billionths) || strcmp(text, "%") != 0)
+	if (!reader_decimal(&text, CLOCK_NS_PER_S, &billionths) || strcmp(text, "%") != 0)
 		return false;
 	*ret_part = (double)billionths / 1e9 / 100;
 	return *ret_part <= PERCENT_MAX / 100;
@@ -80,12 +80,12 @@ MUST_USE static int read_limit(struct threshold *threshold, const char *limit,
 	if (!trim(limit + has_sign, strlen(limit + has_sign), text))
 		return refuse(why, limit, HINT_FORM);
 	if (strchr(text, '%') != NULL) {
-		threshold->form = THRESHOLD_PART;
-		if (!has_sign || !read_part(text, &threshold->limit))
+		threshold->form = THRESHOLD_SHARE;
+		if (!has_sign || !read_share(text, &threshold->limit))
 			return refuse(why, threshold->text,
 				      "a part of the old value is +10% or -0.5%");
 	} else {
-		threshold->form = has_sign ? THRESHOLD_MORE : THRESHOLD_VALUE;
+		threshold->form = has_sign ? THRESHOLD_DIFFERENCE : THRESHOLD_VALUE;
 		rc = read_threshold(text, &threshold->metric, &threshold->limit);
 	}
 	if (rc < 0)
@@ -95,8 +95,8 @@ MUST_USE static int read_limit(struct threshold *threshold, const char *limit,
 	return 0;
 }
 
-int threshold_read(const char *text, size_t n, struct threshold *ret_threshold,
-		   struct threshold_text *reterr_why)
+int threshold_parse(const char *text, size_t n, struct threshold *ret_threshold,
+		    struct threshold_text *reterr_why)
 {
 	struct threshold threshold = { 0 };
 	char name[THRESHOLD_SIZE], limit[THRESHOLD_SIZE];
@@ -122,14 +122,14 @@ int threshold_read(const char *text, size_t n, struct threshold *ret_threshold,
 
 static double bound_of(const struct threshold *threshold, double before)
 {
-	if (threshold->form == THRESHOLD_PART)
+	if (threshold->form == THRESHOLD_SHARE)
 		return before + before * threshold->limit;
-	if (threshold->form == THRESHOLD_MORE)
+	if (threshold->form == THRESHOLD_DIFFERENCE)
 		return before + threshold->limit;
 	return threshold->limit;
 }
 
-enum threshold_verdict threshold_judge(const struct threshold *threshold,
+enum threshold_verdict threshold_check(const struct threshold *threshold,
 				       const struct sample *before, const struct sample *after,
 				       struct threshold_text *ret_text)
 {

@@ -21,7 +21,7 @@
 
 #define THRESHOLD_SIZE 64
 
-enum threshold_form { THRESHOLD_VALUE, THRESHOLD_MORE, THRESHOLD_PART };
+enum threshold_form { THRESHOLD_VALUE, THRESHOLD_DIFFERENCE, THRESHOLD_SHARE };
 
 struct threshold {
 	char text[THRESHOLD_SIZE]; /* as the user wrote it */
@@ -39,8 +39,8 @@ struct threshold_text {
  * Parses a threshold of n characters. Returns 0, or -EINVAL with a sentence that says what is
  * valid.
  */
-MUST_USE int threshold_read(const char *text, size_t n, struct threshold *ret_threshold,
-			    struct threshold_text *reterr_why);
+MUST_USE int threshold_parse(const char *text, size_t n, struct threshold *ret_threshold,
+			     struct threshold_text *reterr_why);
 
 enum threshold_verdict {
 	THRESHOLD_HOLDS,
@@ -49,7 +49,7 @@ enum threshold_verdict {
 };
 
 /* Judges a threshold. With THRESHOLD_HOLDS there is no sentence. */
-enum threshold_verdict threshold_judge(const struct threshold *threshold,
+enum threshold_verdict threshold_check(const struct threshold *threshold,
 				       const struct sample *before, const struct sample *after,
 				       struct threshold_text *ret_text);
 

@@ -11,7 +11,7 @@ void deviation_add(struct deviation *deviation, uint64_t ns)
 }
 
 /* Returns the square root, rounded down. */
-static uint64_t root_of(u128 square)
+static uint64_t square_root(u128 square)
 {
 	u128 root = 0;
 	for (u128 bit = (u128)1 << 63; bit > 0; bit >>= 1) {
@@ -26,5 +26,5 @@ uint64_t deviation_ns(const struct deviation *deviation)
 	u128 n = deviation->n, sum = deviation->sum;
 	if (n == 0)
 		return 0;
-	return root_of((n * deviation->square_sum - sum * sum) / (n * n));
+	return square_root((n * deviation->square_sum - sum * sum) / (n * n));
 }

@@ -58,14 +58,14 @@ uint64_t histogram_highest_ns(size_t index)
 /* ---- opening and closing ---- */
 
 /* An empty histogram, without counts. */
-static const struct histogram nothing = { .least_ns = UINT64_MAX };
+static const struct histogram empty = { .min_ns = UINT64_MAX };
 
 int histogram_open(struct histogram *ret_histogram)
 {
 	uint64_t *counts = calloc(HISTOGRAM_BUCKETS, sizeof(*counts));
 	if (counts == NULL)
 		return -ENOMEM;
-	*ret_histogram = nothing;
+	*ret_histogram = empty;
 	ret_histogram->counts = counts;
 	return 0;
 }
@@ -86,7 +86,7 @@ static struct range range_of(const struct histogram *histogram)
 	if (histogram->n == 0)
 		return (struct range){ 0 };
 	return (struct range){
-		.from = histogram_index(histogram->least_ns),
+		.from = histogram_index(histogram->min_ns),
 		.to = histogram_index(histogram->max_ns) + 1,
 	};
 }
@@ -96,27 +96,27 @@ void histogram_reset(struct histogram *histogram)
 	struct range used = range_of(histogram);
 	uint64_t *counts = histogram->counts;
 	memset(counts + used.from, 0, (used.to - used.from) * sizeof(*counts));
-	*histogram = nothing;
+	*histogram = empty;
 	histogram->counts = counts;
 }
 
 /* ---- recording ---- */
 
-static uint64_t add_or_stay(uint64_t a, uint64_t b)
+static uint64_t add_saturated(uint64_t a, uint64_t b)
 {
 	uint64_t sum;
 	return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
 }
 
-static uint64_t times_or_stay(uint64_t a, uint64_t b)
+static uint64_t multiply_saturated(uint64_t a, uint64_t b)
 {
 	uint64_t product;
 	return __builtin_mul_overflow(a, b, &product) ? UINT64_MAX : product;
 }
 
-static void widen(struct histogram *histogram, uint64_t least_ns, uint64_t max_ns)
+static void widen(struct histogram *histogram, uint64_t min_ns, uint64_t max_ns)
 {
-	histogram->least_ns = least_ns < histogram->least_ns ? least_ns : histogram->least_ns;
+	histogram->min_ns = min_ns < histogram->min_ns ? min_ns : histogram->min_ns;
 	histogram->max_ns = max_ns > histogram->max_ns ? max_ns : histogram->max_ns;
 }
 
@@ -126,7 +126,7 @@ void histogram_record(struct histogram *histogram, uint64_t ns)
 	histogram->counts[bucket_of_value(ns)]++;
 	histogram->n++;
 	histogram->n_above += ns > HISTOGRAM_HIGHEST_NS;
-	histogram->sum_ns = add_or_stay(histogram->sum_ns, ns);
+	histogram->sum_ns = add_saturated(histogram->sum_ns, ns);
 	widen(histogram, ns, ns);
 }
 
@@ -137,7 +137,7 @@ void histogram_record_n(struct histogram *histogram, uint64_t ns, uint64_t n)
 	histogram->counts[histogram_index(ns)] += n;
 	histogram->n += n;
 	histogram->n_above += ns > HISTOGRAM_HIGHEST_NS ? n : 0;
-	histogram->sum_ns = add_or_stay(histogram->sum_ns, times_or_stay(ns, n));
+	histogram->sum_ns = add_saturated(histogram->sum_ns, multiply_saturated(ns, n));
 	widen(histogram, ns, ns);
 }
 
@@ -151,7 +151,7 @@ void histogram_record_bucket(struct histogram *histogram, size_t index, uint64_t
 	uint64_t middle_ns = lowest_ns + (highest_ns - lowest_ns) / 2;
 	histogram->counts[index] += n;
 	histogram->n += n;
-	histogram->sum_ns = add_or_stay(histogram->sum_ns, times_or_stay(middle_ns, n));
+	histogram->sum_ns = add_saturated(histogram->sum_ns, multiply_saturated(middle_ns, n));
 	widen(histogram, lowest_ns, highest_ns);
 }
 
@@ -162,14 +162,14 @@ void histogram_merge(struct histogram *into, const struct histogram *from)
 		into->counts[i] += from->counts[i];
 	into->n += from->n;
 	into->n_above += from->n_above;
-	into->sum_ns = add_or_stay(into->sum_ns, from->sum_ns);
-	widen(into, from->least_ns, from->max_ns);
+	into->sum_ns = add_saturated(into->sum_ns, from->sum_ns);
+	widen(into, from->min_ns, from->max_ns);
 }
 
 bool histogram_same(const struct histogram *a, const struct histogram *b)
 {
 	struct range used = range_of(a);
-	return a->n == b->n && a->least_ns == b->least_ns && a->max_ns == b->max_ns &&
+	return a->n == b->n && a->min_ns == b->min_ns && a->max_ns == b->max_ns &&
 	       memcmp(a->counts + used.from, b->counts + used.from,
 		      (used.to - used.from) * sizeof(*a->counts)) == 0;
 }
@@ -178,7 +178,7 @@ bool histogram_same(const struct histogram *a, const struct histogram *b)
 
 uint64_t histogram_min_ns(const struct histogram *histogram)
 {
-	return histogram->n == 0 ? 0 : histogram->least_ns;
+	return histogram->n == 0 ? 0 : histogram->min_ns;
 }
 
 uint64_t histogram_mean_ns(const struct histogram *histogram)
@@ -211,15 +211,15 @@ uint64_t histogram_percentile_ns(const struct histogram *histogram, double perce
 		return 0;
 	uint64_t rank = rank_of(histogram->n, percent);
 	if (rank == 1)
-		return histogram->least_ns;
+		return histogram->min_ns;
 	if (rank == histogram->n)
 		return histogram->max_ns;
 
-	size_t index = histogram_index(histogram->least_ns);
+	size_t index = histogram_index(histogram->min_ns);
 	for (uint64_t n = histogram->counts[index]; n < rank; n += histogram->counts[index])
 		index++;
 	uint64_t ns = histogram_highest_ns(index);
-	ns = ns > histogram->least_ns ? ns : histogram->least_ns;
+	ns = ns > histogram->min_ns ? ns : histogram->min_ns;
 	return ns < histogram->max_ns ? ns : histogram->max_ns;
 }
 

@@ -32,12 +32,12 @@
 
 /* Read-only for users; only the functions below write it. */
 struct histogram {
-	uint64_t *counts;  /* array of HISTOGRAM_BUCKETS */
-	uint64_t n;        /* number of values, at most INT64_MAX */
-	uint64_t n_above;  /* number of values above one hour */
-	uint64_t sum_ns;   /* sum of the values; UINT64_MAX after an overflow, at 584 years */
-	uint64_t least_ns; /* minimum, UINT64_MAX if empty: see histogram_min_ns() */
-	uint64_t max_ns;   /* maximum, exact also above one hour; 0 if empty */
+	uint64_t *counts; /* array of HISTOGRAM_BUCKETS */
+	uint64_t n;       /* number of values, at most INT64_MAX */
+	uint64_t n_above; /* number of values above one hour */
+	uint64_t sum_ns;  /* sum of the values; UINT64_MAX after an overflow, at 584 years */
+	uint64_t min_ns;  /* minimum, UINT64_MAX if empty: see histogram_min_ns() */
+	uint64_t max_ns;  /* maximum, exact also above one hour; 0 if empty */
 };
 
 /*

@@ -354,8 +354,8 @@ MUST_USE static int next_count(const unsigned char **at, const unsigned char *en
 }
 
 /* Adds the counts to `into`; NULL: only checks them. n is the number of values already there. */
-MUST_USE static int take_counts(const unsigned char *at, const unsigned char *end, uint64_t n,
-				struct histogram *into)
+MUST_USE static int add_counts(const unsigned char *at, const unsigned char *end, uint64_t n,
+			       struct histogram *into)
 {
 	size_t index = 0;
 	for (;;) {
@@ -386,10 +386,10 @@ int hlog_decode(struct hlog *hlog, const char *string, struct histogram *into)
 
 	const unsigned char *counts = hlog->payload + PAYLOAD_HEAD;
 	const unsigned char *end = hlog->payload + payload_size;
-	rc = take_counts(counts, end, into->n, NULL);
+	rc = add_counts(counts, end, into->n, NULL);
 	if (rc < 0)
 		return rc;
-	return take_counts(counts, end, into->n, into);
+	return add_counts(counts, end, into->n, into);
 }
 
 /* ---- histograms of a series ---- */

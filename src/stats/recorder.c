@@ -121,23 +121,23 @@ static bool recorder_is_full(const struct recorder *recorder)
 }
 
 /* Ends the interval in progress. Folds others if the series is full. */
-MUST_USE static int seal(struct recorder *recorder)
+MUST_USE static int end_interval(struct recorder *recorder)
 {
 	struct time_series *series = &recorder->series;
-	struct time_series_interval sealed = recorder->pending;
+	struct time_series_interval ended = recorder->pending;
 	recorder->n_pending = 0;
-	int rc = pack_both(recorder, &sealed);
+	int rc = pack_both(recorder, &ended);
 	for (int i = 0;
 	     rc == 0 && i < FOLDS_MAX && recorder_is_full(recorder) && recorder->n_unfolded > 0;
 	     i++)
 		rc = fold_next(recorder);
 	if (rc < 0) {
-		free(sealed.response);
-		free(sealed.service);
+		free(ended.response);
+		free(ended.service);
 		return rc;
 	}
-	series->list[series->n++] = sealed;
-	recorder->n_bytes += time_series_interval_bytes(&sealed);
+	series->list[series->n++] = ended;
+	recorder->n_bytes += time_series_interval_bytes(&ended);
 	/* All intervals have the same length now, and each has a neighbour. */
 	if (recorder_is_full(recorder) && recorder->n_unfolded == 0 && series->n % 2 == 0) {
 		recorder->n_parts *= 2;
@@ -162,13 +162,13 @@ int recorder_add(struct recorder *recorder, uint64_t start_ns, uint64_t length_n
 		recorder->n_pending == 0 ? next : recorder_sum(&recorder->pending, &next);
 	histogram_merge(&recorder->response, &interval->response);
 	histogram_merge(&recorder->service, &interval->service);
-	return ++recorder->n_pending < recorder->n_parts ? 0 : seal(recorder);
+	return ++recorder->n_pending < recorder->n_parts ? 0 : end_interval(recorder);
 }
 
 int recorder_finish(struct recorder *recorder, struct time_series *ret_series)
 {
 	struct time_series *series = &recorder->series;
-	int rc = recorder->n_pending > 0 ? seal(recorder) : 0;
+	int rc = recorder->n_pending > 0 ? end_interval(recorder) : 0;
 	/* Finish folding, so that all have the same length. */
 	while (rc == 0 && recorder->n_folded > 0 && recorder->n_unfolded > 0)
 		rc = fold_next(recorder);

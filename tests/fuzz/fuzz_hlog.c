@@ -79,7 +79,7 @@ static bool is_same(const struct histogram *one, const struct histogram *other)
 			return false;
 	}
 	return !histogram_next(other, &at_b, &b) && one->n == other->n &&
-	       one->sum_ns == other->sum_ns && one->least_ns == other->least_ns &&
+	       one->sum_ns == other->sum_ns && one->min_ns == other->min_ns &&
 	       one->max_ns == other->max_ns;
 }
 

@@ -40,7 +40,7 @@ static void check_verdicts(const struct threshold *threshold, const struct sampl
 	for (int i = 0; i < 4; i++) {
 		struct threshold_text text = { "" };
 		enum threshold_verdict verdict =
-			threshold_judge(threshold, &samples[i & 1], &samples[i >> 1], &text);
+			threshold_check(threshold, &samples[i & 1], &samples[i >> 1], &text);
 		assert((verdict == THRESHOLD_HOLDS) == (text.text[0] == '\0'));
 		/* Compared with itself, a run is neither more nor less: a limit of zero holds. */
 		if (i == 0 && threshold->form != THRESHOLD_VALUE && threshold->limit == 0)
@@ -58,11 +58,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char *string = fuzz_string(&input);
 	struct threshold first, again;
 	struct threshold_text why = { "" };
-	int rc = threshold_read(string, strlen(string), &first, &why);
+	int rc = threshold_parse(string, strlen(string), &first, &why);
 	if (rc < 0) {
 		assert(rc == -EINVAL && why.text[0] != '\0');
 	} else {
-		rc = threshold_read(first.text, strlen(first.text), &again, &why);
+		rc = threshold_parse(first.text, strlen(first.text), &again, &why);
 		assert(rc == 0 && memcmp(&first, &again, sizeof(first)) == 0);
 		check_verdicts(&first, samples);
 	}

@@ -159,7 +159,7 @@ static void check_time_of_day(const char *text, uint64_t ns)
 static void check_moment(const char *text, uint64_t now_ns)
 {
 	uint64_t ns = UNTOUCHED, other = UNTOUCHED;
-	int rc = units_parse_moment(text, now_ns, &ns);
+	int rc = units_parse_timestamp(text, now_ns, &ns);
 	if (rc < 0) {
 		assert(rc == ERR_BAD_MOMENT || rc == ERR_OUT_OF_RANGE ||
 		       (text[0] == '+' && (rc == ERR_NOT_A_NUMBER || rc == ERR_BAD_UNIT)));
@@ -182,10 +182,10 @@ static void check_moment(const char *text, uint64_t now_ns)
 /* It reads as the same, in either form, and every time within the accepted range can be read. */
 static void check_printed_moment(uint64_t ns)
 {
-	struct units_text printed = units_moment(ns);
+	struct units_text printed = units_timestamp(ns);
 	assert(memchr(printed.text, '\0', sizeof(printed.text)) != NULL);
 	uint64_t again = UNTOUCHED;
-	assert(units_parse_moment(printed.text, 0, &again) == 0 && again == ns);
+	assert(units_parse_timestamp(printed.text, 0, &again) == 0 && again == ns);
 	check_moment(printed.text, 0);
 }
 

@@ -41,7 +41,7 @@ int __wrap_histogram_open(struct histogram *ret_histogram)
 		return __real_histogram_open(ret_histogram);
 	*ret_histogram = (struct histogram){
 		.counts = counts[--n_counts],
-		.least_ns = UINT64_MAX,
+		.min_ns = UINT64_MAX,
 	};
 	return 0;
 }
@@ -84,7 +84,7 @@ static void check_histogram(const struct histogram *times)
 	for (size_t at = 0; histogram_next(times, &at, &bucket);)
 		n += bucket.n;
 	assert(n == times->n && n <= INT64_MAX);
-	assert(n == 0 || times->least_ns <= times->max_ns);
+	assert(n == 0 || times->min_ns <= times->max_ns);
 }
 
 static void check_series(const struct run *run)
@@ -117,7 +117,7 @@ static void check_metrics(const struct run *run)
 		assert(metric_find(names[i], strlen(names[i]), &metric));
 		if (sample_value(&sample, &metric, &value))
 			assert(isfinite(value.value) && value.value >= 0 &&
-			       value.least == value.value && value.most == value.value);
+			       value.min == value.value && value.max == value.value);
 	}
 }
 

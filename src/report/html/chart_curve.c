@@ -11,7 +11,7 @@
 /* Returns the axes for everything that is drawn. */
 static struct plot plot_of(const struct view *view)
 {
-	uint64_t n = 0, least_ns = UINT64_MAX, typical_ns = UINT64_MAX, most_ns = 0;
+	uint64_t n = 0, min_ns = UINT64_MAX, typical_ns = UINT64_MAX, max_ns = 0;
 	for (size_t i = 0; i < view->n; i++) {
 		const struct result *result = &view->runs[i].result;
 		const struct histogram *drawn[] = { &result->response, &result->service };
@@ -19,11 +19,11 @@ static struct plot plot_of(const struct view *view)
 			if (drawn[j]->n == 0)
 				continue;
 			uint64_t median_ns = histogram_percentile_ns(drawn[j], 50);
-			uint64_t min_ns = histogram_min_ns(drawn[j]);
+			uint64_t own_min_ns = histogram_min_ns(drawn[j]);
 			n = drawn[j]->n > n ? drawn[j]->n : n;
-			least_ns = min_ns < least_ns ? min_ns : least_ns;
+			min_ns = own_min_ns < min_ns ? own_min_ns : min_ns;
 			typical_ns = median_ns < typical_ns ? median_ns : typical_ns;
-			most_ns = drawn[j]->max_ns > most_ns ? drawn[j]->max_ns : most_ns;
+			max_ns = drawn[j]->max_ns > max_ns ? drawn[j]->max_ns : max_ns;
 		}
 	}
 	struct plot plot = {
@@ -31,7 +31,7 @@ static struct plot plot_of(const struct view *view)
 		.about = "A line for each run; their values are in the table below.",
 		.x_title = "share of the echoes that took no longer",
 		.x = scale_percentiles(n),
-		.y = scale_times(least_ns, typical_ns, most_ns),
+		.y = scale_times(min_ns, typical_ns, max_ns),
 	};
 	plot.x_ticks = scale_ticks_of_percentiles(&plot.x);
 	plot.y_ticks = scale_ticks_of_times(&plot.y);

@@ -11,7 +11,7 @@
 /* Writes one fact of a run, or returns false if it is unknown. With `out` NULL it only checks. */
 typedef bool fact_fn(FILE *out, const struct run *run);
 
-PRINTF_LIKE(2, 3) static bool fact_say(FILE *out, const char *format, ...)
+PRINTF_LIKE(2, 3) static bool put_fact(FILE *out, const char *format, ...)
 {
 	va_list values;
 	va_start(values, format);
@@ -21,7 +21,7 @@ PRINTF_LIKE(2, 3) static bool fact_say(FILE *out, const char *format, ...)
 	return true;
 }
 
-static bool say_text(FILE *out, const char *text)
+static bool put_fact_text(FILE *out, const char *text)
 {
 	if (text == NULL || text[0] == '\0')
 		return false;
@@ -31,239 +31,241 @@ static bool say_text(FILE *out, const char *text)
 }
 
 /* Writes a number for which 0 means unknown. */
-static bool say_count(FILE *out, uint64_t n)
+static bool put_fact_count(FILE *out, uint64_t n)
 {
-	return n != 0 && fact_say(out, "%s", format_count(n).text);
+	return n != 0 && put_fact(out, "%s", format_count(n).text);
 }
 
 /* Writes a number that may be 0, if the format of the run contains it. */
-static bool say_counted(FILE *out, const struct run *run, uint64_t n)
+static bool put_known_count(FILE *out, const struct run *run, uint64_t n)
 {
-	return run->format == RUN_TCPECHO && fact_say(out, "%s", format_count(n).text);
+	return run->format == RUN_TCPECHO && put_fact(out, "%s", format_count(n).text);
 }
 
 /* ---- source, place, time ---- */
 
-static bool source(FILE *out, const struct run *run)
+static bool fact_source(FILE *out, const struct run *run)
 {
 	switch (run->format) {
 	case RUN_HLOG:
-		return fact_say(out, "HdrHistogram log");
+		return put_fact(out, "HdrHistogram log");
 	case RUN_HGRM:
-		return fact_say(out, "HdrHistogram percentiles (no counts)");
+		return put_fact(out, "HdrHistogram percentiles (no counts)");
 	case RUN_FORTIO:
-		return fact_say(out, "fortio (coarse buckets)");
+		return put_fact(out, "fortio (coarse buckets)");
 	case RUN_TCPECHO:
 		break;
 	}
-	return fact_say(out, "tcpecho ") && (say_text(out, run->facts.version) || true);
+	return put_fact(out, "tcpecho ") && (put_fact_text(out, run->facts.version) || true);
 }
 
-static bool merged(FILE *out, const struct run *run)
+static bool fact_merged(FILE *out, const struct run *run)
 {
-	return run->n_merged > 1 && say_count(out, run->n_merged);
+	return run->n_merged > 1 && put_fact_count(out, run->n_merged);
 }
 
-static bool command_line(FILE *out, const struct run *run)
+static bool fact_command_line(FILE *out, const struct run *run)
 {
-	return say_text(out, run->facts.command_line);
+	return put_fact_text(out, run->facts.command_line);
 }
 
-static bool start(FILE *out, const struct run *run)
+static bool fact_start(FILE *out, const struct run *run)
 {
 	return run->facts.start_ns != 0 &&
-	       fact_say(out, "%s", format_moment(run->facts.start_ns).text);
+	       put_fact(out, "%s", format_timestamp(run->facts.start_ns).text);
 }
 
-static bool measured(FILE *out, const struct run *run)
+static bool fact_measured(FILE *out, const struct run *run)
 {
 	return run->result.elapsed_ns != 0 &&
-	       fact_say(out, "%s", format_seconds(clock_s(run->result.elapsed_ns)).text);
+	       put_fact(out, "%s", format_seconds(clock_s(run->result.elapsed_ns)).text);
 }
 
-static bool host(FILE *out, const struct run *run)
+static bool fact_host(FILE *out, const struct run *run)
 {
-	return say_text(out, run->facts.host);
+	return put_fact_text(out, run->facts.host);
 }
 
-static bool kernel(FILE *out, const struct run *run)
+static bool fact_kernel(FILE *out, const struct run *run)
 {
-	return say_text(out, run->facts.kernel);
+	return put_fact_text(out, run->facts.kernel);
 }
 
-static bool cpu(FILE *out, const struct run *run)
+static bool fact_cpu(FILE *out, const struct run *run)
 {
-	return say_text(out, run->facts.cpu);
+	return put_fact_text(out, run->facts.cpu);
 }
 
-static bool cpus(FILE *out, const struct run *run)
+static bool fact_cpus(FILE *out, const struct run *run)
 {
-	return say_count(out, run->facts.n_cpus);
+	return put_fact_count(out, run->facts.n_cpus);
 }
 
 /* ---- parameters ---- */
 
-static bool target(FILE *out, const struct run *run)
+static bool fact_target(FILE *out, const struct run *run)
 {
-	return say_text(out, run->target);
+	return put_fact_text(out, run->target);
 }
 
-static bool mode(FILE *out, const struct run *run)
+static bool fact_mode(FILE *out, const struct run *run)
 {
-	return say_text(out, run->mode);
+	return put_fact_text(out, run->mode);
 }
 
-static bool wanted(FILE *out, const struct run *run)
+static bool fact_wanted(FILE *out, const struct run *run)
 {
-	return run->rate_wanted != 0 && fact_say(out, "%s/s", format_count(run->rate_wanted).text);
+	return run->rate_wanted != 0 && put_fact(out, "%s/s", format_count(run->rate_wanted).text);
 }
 
-static bool connections(FILE *out, const struct run *run)
+static bool fact_connections(FILE *out, const struct run *run)
 {
-	return say_count(out, run->n_connections);
+	return put_fact_count(out, run->n_connections);
 }
 
-static bool size(FILE *out, const struct run *run)
+static bool fact_size(FILE *out, const struct run *run)
 {
-	return run->size != 0 && fact_say(out, "%s", units_bytes(run->size).text);
+	return run->size != 0 && put_fact(out, "%s", units_bytes(run->size).text);
 }
 
-static bool depth(FILE *out, const struct run *run)
+static bool fact_depth(FILE *out, const struct run *run)
 {
-	return say_count(out, run->depth);
+	return put_fact_count(out, run->depth);
 }
 
-static bool threads(FILE *out, const struct run *run)
+static bool fact_threads(FILE *out, const struct run *run)
 {
-	return say_count(out, run->n_threads);
+	return put_fact_count(out, run->n_threads);
 }
 
-static bool churn(FILE *out, const struct run *run)
+static bool fact_churn(FILE *out, const struct run *run)
 {
-	return run->churns && fact_say(out, "a connection for each message");
+	return run->churns && put_fact(out, "a connection for each message");
 }
 
-static bool seed(FILE *out, const struct run *run)
+static bool fact_seed(FILE *out, const struct run *run)
 {
 	bool has_one = run->n_merged == 1 || run->seed != 0; /* a sum may have several seeds */
-	return run->format == RUN_TCPECHO && has_one && fact_say(out, "%" PRIu64, run->seed);
+	return run->format == RUN_TCPECHO && has_one && put_fact(out, "%" PRIu64, run->seed);
 }
 
 /* ---- results ---- */
 
-static bool sent(FILE *out, const struct run *run)
+static bool fact_sent(FILE *out, const struct run *run)
 {
-	return say_counted(out, run, run->result.n_sent);
+	return put_known_count(out, run, run->result.n_sent);
 }
 
-static bool echoes(FILE *out, const struct run *run)
+static bool fact_echoes(FILE *out, const struct run *run)
 {
-	return say_counted(out, run, run->result.n_echoes);
+	return put_known_count(out, run, run->result.n_echoes);
 }
 
-static bool rate(FILE *out, const struct run *run)
+static bool fact_rate(FILE *out, const struct run *run)
 {
 	return run->result.elapsed_ns > 0 &&
-	       fact_say(out, "%s", format_rate(result_rate(&run->result)).text);
+	       put_fact(out, "%s", format_rate(result_rate(&run->result)).text);
 }
 
-static bool verified(FILE *out, const struct run *run)
+static bool fact_verified(FILE *out, const struct run *run)
 {
 	return run->format == RUN_TCPECHO &&
-	       fact_say(out, "%s of %s", units_bytes(run->result.bytes_verified).text,
+	       put_fact(out, "%s of %s", units_bytes(run->result.bytes_verified).text,
 			units_bytes(run->result.bytes_sent).text);
 }
 
-static bool missing(FILE *out, const struct run *run)
+static bool fact_missing(FILE *out, const struct run *run)
 {
-	return say_counted(out, run, result_missing(&run->result));
+	return put_known_count(out, run, result_missing(&run->result));
 }
 
-static bool wrong(FILE *out, const struct run *run)
+static bool fact_wrong(FILE *out, const struct run *run)
 {
-	return say_counted(out, run, run->result.n_mismatches);
+	return put_known_count(out, run, run->result.n_mismatches);
 }
 
-static bool first_wrong(FILE *out, const struct run *run)
+static bool fact_first_wrong(FILE *out, const struct run *run)
 {
-	return say_text(out, run->result.first_mismatch);
+	return put_fact_text(out, run->result.first_mismatch);
 }
 
-static bool wrong_bytes(FILE *out, const struct run *run)
+static bool fact_wrong_bytes(FILE *out, const struct run *run)
 {
-	return say_counted(out, run, run->result.wrong_bytes);
+	return put_known_count(out, run, run->result.wrong_bytes);
 }
 
-static bool say_names(FILE *out, const struct run *run, const struct result_failure *list, size_t n)
+static bool put_fact_names(FILE *out, const struct run *run, const struct result_failure *list,
+			   size_t n)
 {
 	if (n == 0)
-		return say_counted(out, run, 0);
+		return put_known_count(out, run, 0);
 	for (size_t i = 0; i < n; i++) {
-		fact_say(out, i == 0 ? "" : ", ");
-		say_text(out, list[i].name);
-		fact_say(out, " %s", format_count(list[i].n).text);
+		put_fact(out, i == 0 ? "" : ", ");
+		put_fact_text(out, list[i].name);
+		put_fact(out, " %s", format_count(list[i].n).text);
 	}
 	return true;
 }
 
-static bool failures(FILE *out, const struct run *run)
+static bool fact_failures(FILE *out, const struct run *run)
 {
-	return say_names(out, run, run->result.failures, run->result.n_failures);
+	return put_fact_names(out, run, run->result.failures, run->result.n_failures);
 }
 
-static bool connection_errors(FILE *out, const struct run *run)
+static bool fact_connection_errors(FILE *out, const struct run *run)
 {
-	return say_names(out, run, run->result.connection_errors, run->result.n_connection_errors);
+	return put_fact_names(out, run, run->result.connection_errors,
+			      run->result.n_connection_errors);
 }
 
-static bool failed(FILE *out, const struct run *run)
+static bool fact_failed(FILE *out, const struct run *run)
 {
-	return say_counted(out, run, result_failed(&run->result));
+	return put_known_count(out, run, result_failed(&run->result));
 }
 
-static bool unfinished(FILE *out, const struct run *run)
+static bool fact_unfinished(FILE *out, const struct run *run)
 {
-	return say_counted(out, run, run->result.n_unfinished);
+	return put_known_count(out, run, run->result.n_unfinished);
 }
 
-static bool opened(FILE *out, const struct run *run)
+static bool fact_opened(FILE *out, const struct run *run)
 {
-	return say_count(out, run->result.n_connections);
+	return put_fact_count(out, run->result.n_connections);
 }
 
 /* ---- connections and client ---- */
 
-static bool congestion(FILE *out, const struct run *run)
+static bool fact_congestion(FILE *out, const struct run *run)
 {
-	return say_text(out, run->facts.congestion_control);
+	return put_fact_text(out, run->facts.congestion_control);
 }
 
-static bool mss(FILE *out, const struct run *run)
+static bool fact_mss(FILE *out, const struct run *run)
 {
-	return run->facts.mss != 0 && fact_say(out, "%s bytes", format_count(run->facts.mss).text);
+	return run->facts.mss != 0 && put_fact(out, "%s bytes", format_count(run->facts.mss).text);
 }
 
-static bool round_trip(FILE *out, const struct run *run)
+static bool fact_round_trip(FILE *out, const struct run *run)
 {
-	return run->has_kernel && fact_say(out, "%s smoothed, %s deviation, %s least",
+	return run->has_kernel && put_fact(out, "%s smoothed, %s deviation, %s least",
 					   format_time(run->kernel.rtt_ns).text,
 					   format_time(run->kernel.rtt_var_ns).text,
 					   format_time(run->kernel.rtt_min_ns).text);
 }
 
-static bool retransmits(FILE *out, const struct run *run)
+static bool fact_retransmits(FILE *out, const struct run *run)
 {
-	return run->has_kernel && fact_say(out, "%s", format_count(run->kernel.n_retransmits).text);
+	return run->has_kernel && put_fact(out, "%s", format_count(run->kernel.n_retransmits).text);
 }
 
-static bool share(FILE *out, const struct run *run)
+static bool fact_share(FILE *out, const struct run *run)
 {
-	return run->cpu_share > 0 && fact_say(out, "%.0f %% of a core", run->cpu_share * 100);
+	return run->cpu_share > 0 && put_fact(out, "%.0f %% of a core", run->cpu_share * 100);
 }
 
-static bool bound(FILE *out, const struct run *run)
+static bool fact_bound(FILE *out, const struct run *run)
 {
-	return say_text(out, run->client_bound);
+	return put_fact_text(out, run->client_bound);
 }
 
 /* ---- the table ---- */
@@ -272,43 +274,43 @@ static const struct {
 	const char *name;
 	fact_fn *fact;
 } facts[] = {
-	{ "from", source },
-	{ "runs added", merged },
-	{ "command line", command_line },
-	{ "start", start },
-	{ "measured for", measured },
-	{ "host", host },
-	{ "kernel", kernel },
-	{ "CPU", cpu },
-	{ "CPUs", cpus },
-	{ "target", target },
-	{ "loop", mode },
-	{ "rate wanted", wanted },
-	{ "connections at a time", connections },
-	{ "connections opened", opened },
-	{ "churn", churn },
-	{ "message", size },
-	{ "messages in flight on each", depth },
-	{ "threads", threads },
-	{ "seed", seed },
-	{ "messages sent", sent },
-	{ "came back", echoes },
-	{ "failed", failed },
-	{ "unfinished", unfinished },
-	{ "rate", rate },
-	{ "bytes compared, of those sent", verified },
-	{ "bytes missing", missing },
-	{ "wrong bytes", wrong_bytes },
-	{ "connections with a wrong byte", wrong },
-	{ "the first of them", first_wrong },
-	{ "failures", failures },
-	{ "connection errors", connection_errors },
-	{ "congestion control", congestion },
-	{ "segment (MSS)", mss },
-	{ "the kernel's round trip (TCP_INFO)", round_trip },
-	{ "segments sent again", retransmits },
-	{ "CPU of the client, all threads", share },
-	{ "the client was the limit", bound },
+	{ "from", fact_source },
+	{ "runs added", fact_merged },
+	{ "command line", fact_command_line },
+	{ "start", fact_start },
+	{ "measured for", fact_measured },
+	{ "host", fact_host },
+	{ "kernel", fact_kernel },
+	{ "CPU", fact_cpu },
+	{ "CPUs", fact_cpus },
+	{ "target", fact_target },
+	{ "loop", fact_mode },
+	{ "rate wanted", fact_wanted },
+	{ "connections at a time", fact_connections },
+	{ "connections opened", fact_opened },
+	{ "churn", fact_churn },
+	{ "message", fact_size },
+	{ "messages in flight on each", fact_depth },
+	{ "threads", fact_threads },
+	{ "seed", fact_seed },
+	{ "messages sent", fact_sent },
+	{ "came back", fact_echoes },
+	{ "failed", fact_failed },
+	{ "unfinished", fact_unfinished },
+	{ "rate", fact_rate },
+	{ "bytes compared, of those sent", fact_verified },
+	{ "bytes missing", fact_missing },
+	{ "wrong bytes", fact_wrong_bytes },
+	{ "connections with a wrong byte", fact_wrong },
+	{ "the first of them", fact_first_wrong },
+	{ "failures", fact_failures },
+	{ "connection errors", fact_connection_errors },
+	{ "congestion control", fact_congestion },
+	{ "segment (MSS)", fact_mss },
+	{ "the kernel's round trip (TCP_INFO)", fact_round_trip },
+	{ "segments sent again", fact_retransmits },
+	{ "CPU of the client, all threads", fact_share },
+	{ "the client was the limit", fact_bound },
 };
 
 static bool is_fact_known(const struct view *view, fact_fn *fact)

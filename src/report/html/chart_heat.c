@@ -55,28 +55,28 @@ static int level_of(const struct heat *heat, uint64_t n)
 /* All maps get the same shades and axes, so that they can be compared. */
 static struct heat heat_of(const struct view *view)
 {
-	uint64_t least_ns = UINT64_MAX, most_ns = 0, most = 0;
+	uint64_t min_ns = UINT64_MAX, max_ns = 0, max = 0;
 	for (size_t i = 0; i < view->n; i++) {
 		const struct timeline *timeline = &view->timelines[i];
 		const struct histogram *times = &view->runs[i].result.response;
 		if (timeline->n == 0 || times->n == 0)
 			continue;
-		least_ns = times->least_ns < least_ns ? times->least_ns : least_ns;
-		most_ns = times->max_ns > most_ns ? times->max_ns : most_ns;
+		min_ns = times->min_ns < min_ns ? times->min_ns : min_ns;
+		max_ns = times->max_ns > max_ns ? times->max_ns : max_ns;
 	}
-	struct heat heat = { .plot.y = scale_log_times(least_ns, most_ns) };
+	struct heat heat = { .plot.y = scale_log_times(min_ns, max_ns) };
 	heat.rows_each = rows_each(&heat.plot.y);
 	for (size_t i = 0; i < view->n; i++) {
 		for (size_t j = 0; j < view->timelines[i].n; j++) {
 			for (size_t row = 0; row < TIMELINE_ROWS; row += heat.rows_each) {
 				const struct timeline_slice *slice = &view->timelines[i].slices[j];
 				uint64_t n = count_at(slice, row, heat.rows_each);
-				most = n > most ? n : most;
+				max = n > max ? n : max;
 			}
 		}
 	}
 	size_t i = 0;
-	while (i + 1 < ARRAY_LEN(bounds) && (double)most >= 4 * bounds[i][LEVELS - 1])
+	while (i + 1 < ARRAY_LEN(bounds) && (double)max >= 4 * bounds[i][LEVELS - 1])
 		i++;
 	heat.bounds = bounds[i];
 	return heat;

@@ -61,16 +61,16 @@ static void draw(const struct view *view, struct plot *plot,
 	fputs("</figure>\n", view->out);
 }
 
-static double most_of(const struct view *view, double (*value)(const struct timeline_slice *slice))
+static double max_of(const struct view *view, double (*value)(const struct timeline_slice *slice))
 {
-	double most = 0;
+	double max = 0;
 	for (size_t i = 0; i < view->n; i++) {
 		for (size_t j = 0; j < view->timelines[i].n; j++) {
 			double at = value(&view->timelines[i].slices[j]);
-			most = at > most ? at : most;
+			max = at > max ? at : max;
 		}
 	}
-	return most;
+	return max;
 }
 
 void chart_rates(const struct view *view)
@@ -79,15 +79,15 @@ void chart_rates(const struct view *view)
 		.id = "rates",
 		.about = "A line for each run; their values are in the tables below.",
 		.y_title = "echoes per second",
-		.y = scale_counts(most_of(view, timeline_rate), 0.001),
+		.y = scale_counts(max_of(view, timeline_rate), 0.001),
 	};
 	draw(view, &plot, timeline_rate);
 }
 
 void chart_failures(const struct view *view)
 {
-	double most = most_of(view, timeline_failure_rate);
-	if (most <= 0) {
+	double max = max_of(view, timeline_failure_rate);
+	if (max <= 0) {
 		fputs("<p>Nothing failed.</p>\n", view->out);
 		return;
 	}
@@ -95,7 +95,7 @@ void chart_failures(const struct view *view)
 		.id = "failures",
 		.about = "A line for each run; their values are in the tables below.",
 		.y_title = "failures per second",
-		.y = scale_counts(most, 0.001),
+		.y = scale_counts(max, 0.001),
 	};
 	draw(view, &plot, timeline_failure_rate);
 }

@@ -118,7 +118,7 @@ struct format_text format_seconds(double seconds)
 	return figure;
 }
 
-struct format_text format_moment(uint64_t ns)
+struct format_text format_timestamp(uint64_t ns)
 {
 	struct format_text figure;
 	struct tm utc;

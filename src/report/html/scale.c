@@ -107,37 +107,37 @@ static double round_down(double value)
 /* ---- ranges ---- */
 
 /* Returns the range from 0 to the next multiple of the label step. */
-static struct scale from_zero(double most)
+static struct scale from_zero(double max)
 {
-	double step = round_up(most / (NAMES_MAX - 1));
+	double step = round_up(max / (NAMES_MAX - 1));
 	int steps = 1;
-	while (steps * step < most * (1 - CLOSE))
+	while (steps * step < max * (1 - CLOSE))
 		steps++;
 	return (struct scale){ .high = steps * step };
 }
 
-struct scale scale_log_times(uint64_t least_ns, uint64_t most_ns)
+struct scale scale_log_times(uint64_t min_ns, uint64_t max_ns)
 {
 	struct scale scale = {
 		.is_log = true,
-		.low = round_down(least_ns > 0 ? (double)least_ns : 1),
-		.high = round_up(most_ns > 0 ? (double)most_ns : 1),
+		.low = round_down(min_ns > 0 ? (double)min_ns : 1),
+		.high = round_up(max_ns > 0 ? (double)max_ns : 1),
 	};
 	if (scale.high < 2 * scale.low)
 		scale.high = round_up(2 * scale.low);
 	return scale;
 }
 
-struct scale scale_times(uint64_t least_ns, uint64_t typical_ns, uint64_t most_ns)
+struct scale scale_times(uint64_t min_ns, uint64_t typical_ns, uint64_t max_ns)
 {
-	if (most_ns / LINEAR_REACH >= typical_ns && most_ns > LINEAR_REACH)
-		return scale_log_times(least_ns, most_ns);
-	return from_zero(most_ns > 0 ? (double)most_ns : 1);
+	if (max_ns / LINEAR_REACH >= typical_ns && max_ns > LINEAR_REACH)
+		return scale_log_times(min_ns, max_ns);
+	return from_zero(max_ns > 0 ? (double)max_ns : 1);
 }
 
-struct scale scale_counts(double most, double least)
+struct scale scale_counts(double max, double min)
 {
-	return from_zero(most > least ? most : least);
+	return from_zero(max > min ? max : min);
 }
 
 struct scale scale_elapsed(double seconds)

@@ -47,13 +47,13 @@ double scale_at(const struct scale *scale, double value);
  * Range for times in ns. Linear from 0 if the maximum is near the typical value; otherwise
  * logarithmic from the minimum. The ends are round numbers.
  */
-struct scale scale_times(uint64_t least_ns, uint64_t typical_ns, uint64_t most_ns);
+struct scale scale_times(uint64_t min_ns, uint64_t typical_ns, uint64_t max_ns);
 
 /* The same, always logarithmic. */
-struct scale scale_log_times(uint64_t least_ns, uint64_t most_ns);
+struct scale scale_log_times(uint64_t min_ns, uint64_t max_ns);
 
-/* Range for counts or rates: from 0 to a round number, at least `least`. */
-struct scale scale_counts(double most, double least);
+/* Range for counts or rates: from 0 to a round number, at least `min`. */
+struct scale scale_counts(double max, double min);
 
 /* Range for elapsed time: from 0 to `seconds`. */
 struct scale scale_elapsed(double seconds);

@@ -233,7 +233,7 @@ TEST(a_count_has_its_noun_in_the_right_number)
 
 static int parse_moment(const char *text, uint64_t *ret_ns)
 {
-	return units_parse_moment(text, NOW, ret_ns);
+	return units_parse_timestamp(text, NOW, ret_ns);
 }
 
 TEST(a_moment_is_a_time_of_day_or_seconds_since_1970_or_a_time_from_now)
@@ -312,9 +312,9 @@ TEST(what_is_no_moment_is_refused_with_its_reason)
 
 TEST(a_moment_is_printed_to_the_nanosecond)
 {
-	assert_string_equal(units_moment(0).text, "1970-01-01T00:00:00.000000000Z");
-	assert_string_equal(units_moment(NOW + 1).text, "2026-11-26T12:00:00.000000001Z");
-	assert_string_equal(units_moment(UINT64_C(16756761600) * SEC - 1).text,
+	assert_string_equal(units_timestamp(0).text, "1970-01-01T00:00:00.000000000Z");
+	assert_string_equal(units_timestamp(NOW + 1).text, "2026-11-26T12:00:00.000000001Z");
+	assert_string_equal(units_timestamp(UINT64_C(16756761600) * SEC - 1).text,
 			    "2500-12-31T23:59:59.999999999Z");
 }
 

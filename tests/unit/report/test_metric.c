@@ -61,11 +61,11 @@ TEST(figures_of_one_run)
 TEST(latency_of_several_are_of_all_their_values_and_counts_are_averages)
 {
 	struct sample_value p50 = value_of("p50", 3);
-	assert_true(p50.value == 2000 && p50.least == 1000 && p50.most == 3000);
+	assert_true(p50.value == 2000 && p50.min == 1000 && p50.max == 3000);
 	struct sample_value rate = value_of("rate", 3);
-	assert_true(rate.value == 50 && rate.least > 33 && rate.least < 34 && rate.most == 100);
+	assert_true(rate.value == 50 && rate.min > 33 && rate.min < 34 && rate.max == 100);
 	struct sample_value failures = value_of("failures", 3);
-	assert_true(failures.value == 1 && failures.least == 0 && failures.most == 2);
+	assert_true(failures.value == 1 && failures.min == 0 && failures.max == 2);
 	assert_true(value_of("missing_bytes", 3).value == 1);
 }
 

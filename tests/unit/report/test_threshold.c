@@ -33,11 +33,11 @@ static enum threshold_verdict judge(const char *limit)
 {
 	struct threshold threshold;
 	struct sample before, after;
-	assert_int_equal(threshold_read(limit, strlen(limit), &threshold, &text), 0);
+	assert_int_equal(threshold_parse(limit, strlen(limit), &threshold, &text), 0);
 	struct run_refusal why;
 	assert_int_equal(sample_open(&old_run, 1, &before, &why), 0);
 	assert_int_equal(sample_open(&new_run, 1, &after, &why), 0);
-	enum threshold_verdict verdict = threshold_judge(&threshold, &before, &after, &text);
+	enum threshold_verdict verdict = threshold_check(&threshold, &before, &after, &text);
 	sample_close(&after);
 	sample_close(&before);
 	return verdict;
@@ -144,7 +144,7 @@ TEST(what_is_no_limit)
 	struct threshold threshold;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		text.text[0] = '\0';
-		assert_int_equal(threshold_read(bad[i], strlen(bad[i]), &threshold, &text),
+		assert_int_equal(threshold_parse(bad[i], strlen(bad[i]), &threshold, &text),
 				 -EINVAL);
 		assert_true(strlen(text.text) > 10);
 	}

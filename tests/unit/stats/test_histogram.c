@@ -172,7 +172,7 @@ static void assert_same(const struct histogram *one, const struct histogram *oth
 	assert_int_equal(one->n, other->n);
 	assert_int_equal(one->n_above, other->n_above);
 	assert_int_equal(one->sum_ns, other->sum_ns);
-	assert_int_equal(one->least_ns, other->least_ns);
+	assert_int_equal(one->min_ns, other->min_ns);
 	assert_int_equal(one->max_ns, other->max_ns);
 	assert_memory_equal(one->counts, other->counts, HISTOGRAM_BUCKETS * sizeof(uint64_t));
 }

@@ -193,7 +193,7 @@ static void assert_round_trip(void)
 	assert_same_counts();
 	/* The extremes are known to the width of their buckets. */
 	assert_int_equal(histogram_index(got.max_ns), histogram_index(given.max_ns));
-	assert_int_equal(histogram_index(got.least_ns), histogram_index(given.least_ns));
+	assert_int_equal(histogram_index(got.min_ns), histogram_index(given.min_ns));
 	assert_string_equal(hlog_encode(hlog, &got), string);
 	free(string);
 }

@@ -75,8 +75,8 @@ TEST(seconds_are_shown_to_the_millisecond)
 
 TEST(moments_are_in_utc)
 {
-	assert_string_equal(format_moment(1795667777123456000).text, "2026-11-26 04:36:17 UTC");
-	assert_string_equal(format_moment(UINT64_MAX).text, "2554-07-21 23:34:33 UTC");
+	assert_string_equal(format_timestamp(1795667777123456000).text, "2026-11-26 04:36:17 UTC");
+	assert_string_equal(format_timestamp(UINT64_MAX).text, "2554-07-21 23:34:33 UTC");
 }
 
 /* ---- texts from outside ---- */

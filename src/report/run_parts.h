@@ -8,8 +8,8 @@
  * Documents of earlier versions have no parts; then the sum counts as one run. Or they have only
  * the ids; then the first part has the facts of the whole sum.
  */
-#ifndef REPORT_RUN_ID_H
-#define REPORT_RUN_ID_H
+#ifndef REPORT_RUN_PARTS_H
+#define REPORT_RUN_PARTS_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -28,29 +28,29 @@ uint64_t run_part_id(const struct run *run);
  * Joins the parts of n runs; the caller must close *ret_parts. Returns 0, -ENOMEM, or -EBADMSG with
  * a sentence: a run occurs twice, or there are too many.
  */
-MUST_USE int run_id_set_join(const struct run *runs, size_t n, struct run_parts *ret_parts,
-			     struct run_refusal *reterr_why);
+MUST_USE int run_parts_join(const struct run *runs, size_t n, struct run_parts *ret_parts,
+			    struct run_refusal *reterr_why);
 
 /* Frees the parts. Closed parts may be closed again. */
-void run_id_set_close(struct run_parts *parts);
+void run_parts_close(struct run_parts *parts);
 
 /*
  * Computes the earliest start, and the time in which at least one run ran, without the pauses
  * between runs. Returns 0 or -ENOMEM.
  */
-MUST_USE int run_id_set_elapsed_ns(const struct run_parts *parts, uint64_t *ret_start_ns,
-				   uint64_t *ret_elapsed_ns);
+MUST_USE int run_parts_elapsed_ns(const struct run_parts *parts, uint64_t *ret_start_ns,
+				  uint64_t *ret_elapsed_ns);
 
 /*
  * Sets connections, threads and wanted rate of a run to the maximum that its parts had at the same
  * time. Returns 0 or -ENOMEM.
  */
-MUST_USE int run_id_set_count_together(struct run *run);
+MUST_USE int run_parts_set_peaks(struct run *run);
 
 /*
  * Sets hosts, targets, client_bound and is_interrupted of a run from its parts. Returns 0 or
  * -ENOMEM.
  */
-MUST_USE int run_id_set_list_facts(struct run *run);
+MUST_USE int run_parts_set_facts(struct run *run);
 
 #endif

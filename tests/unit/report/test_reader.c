@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Times are read exactly, and the extremes of a histogram must match its counts. */
-#include "report/json_fields.h"
+#include "report/reader.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 static uint64_t moment(const char *text)
 {
 	uint64_t ns = 1;
-	return json_moment(text, &ns) ? ns : 0;
+	return reader_timestamp(text, &ns) ? ns : 0;
 }
 
 TEST(a_moment_is_read_to_the_nanosecond)
@@ -54,7 +54,7 @@ static uint64_t decimal(const char *text, uint64_t unit_ns)
 {
 	uint64_t ns;
 	const char *at = text;
-	return json_decimal(&at, unit_ns, &ns) && *at == '\0' ? ns : UINT64_MAX;
+	return reader_decimal(&at, unit_ns, &ns) && *at == '\0' ? ns : UINT64_MAX;
 }
 
 TEST(a_decimal_is_exact_to_the_nearest_nanosecond)
@@ -64,7 +64,7 @@ TEST(a_decimal_is_exact_to_the_nearest_nanosecond)
 	assert_int_equal(decimal("1.", 1000), 1000);
 	assert_int_equal(decimal("0.9999995", 1000000), 1000000);
 	assert_int_equal(decimal("0.9999994", 1000000), 999999);
-	assert_int_equal(decimal("3153600000", CLOCK_NS_PER_S), JSON_NS_MAX);
+	assert_int_equal(decimal("3153600000", CLOCK_NS_PER_S), READER_NS_MAX);
 	assert_int_equal(decimal("0.00000000000000000000000000001", CLOCK_NS_PER_S), 0);
 }
 
@@ -98,7 +98,7 @@ TEST(ends_within_their_buckets_are_taken)
 {
 	histogram_record_bucket(&times, histogram_index(1000000), 1);
 	histogram_record_bucket(&times, histogram_index(5000000), 2);
-	assert_true(json_ends(&times, 1000100, 3000000, 5000001));
+	assert_true(reader_set_min_mean_max(&times, 1000100, 3000000, 5000001));
 	assert_int_equal(histogram_min_ns(&times), 1000100);
 	assert_int_equal(times.max_ns, 5000001);
 	assert_int_equal(histogram_mean_ns(&times), 3000000);
@@ -108,16 +108,16 @@ TEST(ends_that_contradict_the_counts_are_not)
 {
 	histogram_record_bucket(&times, histogram_index(1000000), 1);
 	histogram_record_bucket(&times, histogram_index(5000000), 2);
-	assert_false(json_ends(&times, 990000, 3000000, 5000000));
-	assert_false(json_ends(&times, 1000000, 3000000, 5010000));
-	assert_false(json_ends(&times, 1000000, 900000, 5000000));
-	assert_false(json_ends(&times, 1000000, 5010000, 5000000));
+	assert_false(reader_set_min_mean_max(&times, 990000, 3000000, 5000000));
+	assert_false(reader_set_min_mean_max(&times, 1000000, 3000000, 5010000));
+	assert_false(reader_set_min_mean_max(&times, 1000000, 900000, 5000000));
+	assert_false(reader_set_min_mean_max(&times, 1000000, 5010000, 5000000));
 	histogram_reset(&times);
-	assert_false(json_ends(&times, 0, 0, 0));
+	assert_false(reader_set_min_mean_max(&times, 0, 0, 0));
 	histogram_record_bucket(&times, histogram_index(1000000), 2); /* both in one bucket */
-	assert_true(json_ends(&times, 1000000, 1000050, 1000100));
-	assert_false(json_ends(&times, 1000100, 1000050, 1000000));
-	assert_false(json_ends(&times, 1000001, 1000000, 1000000));
+	assert_true(reader_set_min_mean_max(&times, 1000000, 1000050, 1000100));
+	assert_false(reader_set_min_mean_max(&times, 1000100, 1000050, 1000000));
+	assert_false(reader_set_min_mean_max(&times, 1000001, 1000000, 1000000));
 }
 
 TEST(an_end_that_was_rounded_out_of_its_bucket_is_put_back)
@@ -125,25 +125,26 @@ TEST(an_end_that_was_rounded_out_of_its_bucket_is_put_back)
 	size_t index = histogram_index(UINT64_C(1200000000000));
 	uint64_t highest_ns = histogram_highest_ns(index);
 	histogram_record_bucket(&times, index, 1);
-	assert_true(json_ends(&times, highest_ns + 4, highest_ns + 4, highest_ns + 4));
+	assert_true(
+		reader_set_min_mean_max(&times, highest_ns + 4, highest_ns + 4, highest_ns + 4));
 	assert_int_equal(times.max_ns, highest_ns);
-	assert_int_equal(times.least_ns, highest_ns);
+	assert_int_equal(times.min_ns, highest_ns);
 }
 
 TEST(the_last_bucket_has_no_upper_end)
 {
 	histogram_record_bucket(&times, HISTOGRAM_BUCKETS - 1, 1);
 	uint64_t above_ns = 2 * HISTOGRAM_HIGHEST_NS;
-	assert_true(json_ends(&times, above_ns, above_ns, above_ns));
+	assert_true(reader_set_min_mean_max(&times, above_ns, above_ns, above_ns));
 	assert_int_equal(times.max_ns, above_ns);
 }
 
 TEST(what_a_terminal_would_obey_is_escaped_in_a_text)
 {
 	char *text = NULL;
-	assert_int_equal(json_keep(&text, "a\033[2J\n\xc3\xa9\xff", 9), 0);
+	assert_int_equal(reader_keep_text(&text, "a\033[2J\n\xc3\xa9\xff", 9), 0);
 	assert_string_equal(text, "a^[[2J^J\xc3\xa9\\xff");
-	assert_int_equal(json_keep(&text, "", 0), 0);
+	assert_int_equal(reader_keep_text(&text, "", 0), 0);
 	assert_string_equal(text, "");
 	free(text);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "report/run_id.h"
+#include "report/run_parts.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -35,7 +35,7 @@ uint64_t run_part_id(const struct run *run)
 
 /* ---- the parts of several runs ---- */
 
-void run_id_set_close(struct run_parts *parts)
+void run_parts_close(struct run_parts *parts)
 {
 	for (size_t i = 0; i < parts->n; i++) {
 		free(parts->list[i].host);
@@ -143,8 +143,8 @@ MUST_USE static int refuse_twice(const struct run *runs, size_t n, uint64_t id,
 	return -EBADMSG;
 }
 
-int run_id_set_join(const struct run *runs, size_t n, struct run_parts *ret_parts,
-		    struct run_refusal *reterr_why)
+int run_parts_join(const struct run *runs, size_t n, struct run_parts *ret_parts,
+		   struct run_refusal *reterr_why)
 {
 	size_t n_parts = 0;
 	for (size_t i = 0; i < n; i++)
@@ -164,7 +164,7 @@ int run_id_set_join(const struct run *runs, size_t n, struct run_parts *ret_part
 	if (rc == 0)
 		*ret_parts = parts;
 	else
-		run_id_set_close(&parts);
+		run_parts_close(&parts);
 	return rc;
 }
 
@@ -215,8 +215,8 @@ static int by_start(const void *a, const void *b)
 	return compare_numbers((*one)->start_ns, (*other)->start_ns);
 }
 
-int run_id_set_elapsed_ns(const struct run_parts *parts, uint64_t *ret_start_ns,
-			  uint64_t *ret_elapsed_ns)
+int run_parts_elapsed_ns(const struct run_parts *parts, uint64_t *ret_start_ns,
+			 uint64_t *ret_elapsed_ns)
 {
 	const struct run_part **sorted = calloc(parts->n + 1, sizeof(const struct run_part *));
 	if (sorted == NULL)
@@ -249,7 +249,7 @@ static uint64_t larger_bound(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
-int run_id_set_count_together(struct run *run)
+int run_parts_set_peaks(struct run *run)
 {
 	uint64_t n_connections = 0, n_threads = 0, rate = 0;
 	struct edge *edges = sort_edges(&run->parts);
@@ -335,7 +335,7 @@ MUST_USE static int list_bounds(struct run *run)
 	return rc;
 }
 
-int run_id_set_list_facts(struct run *run)
+int run_parts_set_facts(struct run *run)
 {
 	const struct run_parts *parts = &run->parts;
 	int rc = list_texts(parts, offsetof(struct run_part, host), ", ", &run->facts.host);
