@@ -101,10 +101,10 @@ TEST(rates_and_counts)
 TEST(what_a_side_does_not_know_is_no_pass)
 {
 	assert_int_equal(judge("connect.p99>+10%"), THRESHOLD_UNKNOWN);
-	assert_string_equal(text.text, "connect.p99>+10%: the old side does not know connect.p99");
+	assert_string_equal(text.text, "connect.p99>+10%: the old side has no connect.p99");
 	histogram_record(&old_run.result.connect, 5);
 	assert_int_equal(judge("connect.p99>+10%"), THRESHOLD_UNKNOWN);
-	assert_string_equal(text.text, "connect.p99>+10%: the new side does not know connect.p99");
+	assert_string_equal(text.text, "connect.p99>+10%: the new side has no connect.p99");
 	histogram_record(&new_run.result.lateness, 5000);
 	assert_int_equal(judge("lateness.p99>1us"), THRESHOLD_FAILS); /* it needs no old value */
 	assert_string_equal(text.text, "lateness.p99>1us: lateness.p99 is 5.0 us");
