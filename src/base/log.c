@@ -87,7 +87,7 @@ void log_unblock(bool is_socket)
 /* Value of shared->cut_by for another program that writes to standard error. */
 #define ANOTHER_PROGRAM (-1)
 
-void log_begin_behind_a_cut_line(void)
+void log_start_after_cut_line(void)
 {
 	atomic_store(&sink.shared->cut_by, ANOTHER_PROGRAM);
 }
@@ -124,7 +124,7 @@ static bool log_has_room(int wait_ms)
  * Returns whether INT or TERM is blocked and pending: the loop that reads signals does not run
  * while an error waits.
  */
-static bool is_to_end(void)
+static bool is_end_pending(void)
 {
 	sigset_t pending;
 	return sigpending(&pending) == 0 &&
@@ -164,7 +164,7 @@ static bool write_rest(void)
 }
 
 /* Counts our cut line as dropped if another process has ended it. */
-static void give_up_rest(void)
+static void drop_lost_rest(void)
 {
 	if (sink.rest_from == sink.rest_end || atomic_load(&sink.shared->cut_by) == sink.writer)
 		return;
@@ -178,7 +178,7 @@ static void give_up_rest(void)
  */
 static bool begin_line(void)
 {
-	give_up_rest();
+	drop_lost_rest();
 	pid_t cut_by = atomic_load(&sink.shared->cut_by);
 	if (cut_by == sink.writer)
 		return write_rest();
@@ -216,7 +216,7 @@ static bool write_waiting(const char *bytes, size_t size)
 		is_begun = is_begun || write_lines(bytes, size);
 		if (is_begun && begin_line())
 			return true;
-		if (sink.has_failed || is_to_end())
+		if (sink.has_failed || is_end_pending())
 			break;
 		ignore_result(log_has_room(ERROR_STEP_MS)); /* the write is tried in any case */
 	}
@@ -341,10 +341,10 @@ static bool write_record(struct log_record *record, bool wait)
 /*
  * Writes the number of dropped lines, if any. Returns whether no dropped line is left unreported.
  */
-static bool tell_dropped(bool wait)
+static bool write_drop_count(bool wait)
 {
 	struct log_record record;
-	give_up_rest();
+	drop_lost_rest();
 	uint64_t dropped = atomic_exchange(&sink.shared->dropped, 0);
 	if (dropped == 0)
 		return true;
@@ -394,7 +394,7 @@ static void log_finish(struct log_record *record, bool wait)
 	if (hold(record, wait))
 		return;
 	write_held();
-	if (!tell_dropped(wait) || !write_record(record, wait))
+	if (!write_drop_count(wait) || !write_record(record, wait))
 		atomic_fetch_add(&sink.shared->dropped, 1);
 }
 
@@ -408,7 +408,7 @@ void log_catch_up(void)
 {
 	if (begin_line())
 		/* on failure the count stays for the next call */
-		ignore_result(tell_dropped(false));
+		ignore_result(write_drop_count(false));
 }
 
 void log_close(void)

@@ -49,7 +49,7 @@ void log_unblock(bool is_socket);
 /*
  * Another program left an unfinished line on standard error: the next line begins with a newline.
  */
-void log_begin_behind_a_cut_line(void);
+void log_start_after_cut_line(void);
 
 /* State that the processes of a server share, in shared memory; zeroed at first. */
 struct log_shared {

@@ -250,7 +250,7 @@ static uint64_t cgroup_read_number(const struct group *group, const char *name)
 	return number;
 }
 
-static uint64_t least(uint64_t a, uint64_t b)
+static uint64_t smaller(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
 }
@@ -268,8 +268,8 @@ static uint64_t memory_limit(const struct group *group)
 {
 	if (!group->is_v2)
 		return cgroup_read_number(group, "memory.limit_in_bytes");
-	return least(cgroup_read_number(group, "memory.max"),
-		     cgroup_read_number(group, "memory.high"));
+	return smaller(cgroup_read_number(group, "memory.max"),
+		       cgroup_read_number(group, "memory.high"));
 }
 
 static struct cgroup_memory open_memory(const struct group *group, uint64_t limit)
@@ -292,7 +292,7 @@ uint64_t cgroup_memory_room(const struct cgroup_memory *memory, uint64_t enough)
 	if (room >= enough)
 		return room;
 	read_text(memory->stat_fd, text, sizeof(text));
-	return least(room + parse_droppable(text, memory->is_v2), memory->limit);
+	return smaller(room + parse_droppable(text, memory->is_v2), memory->limit);
 }
 
 void cgroup_open_memory(const char *root, struct cgroup_memory *ret_memory)
@@ -335,7 +335,7 @@ uint64_t cgroup_processes(const char *root)
 	bool is_there = find_group(root, "pids", &group);
 	for (; is_there; is_there = go_up(&group)) {
 		uint64_t limit = cgroup_read_number(&group, "pids.max");
-		found = least(found, left_of(limit, cgroup_read_number(&group, "pids.current")));
+		found = smaller(found, left_of(limit, cgroup_read_number(&group, "pids.current")));
 	}
 	close_group(&group);
 	return found;

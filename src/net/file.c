@@ -307,10 +307,10 @@ void file_drop(struct file_draft *draft)
 
 #define READ_AT_FIRST ((size_t)64 * 1024)
 
-/* Reads the rest of a file: up to `most` bytes in total, plus one to detect a longer file. */
-MUST_USE static int read_rest(FILE *file, size_t most, struct file_bytes *bytes)
+/* Reads the rest of a file: up to `max_size` bytes in total, plus one to detect a longer file. */
+MUST_USE static int read_rest(FILE *file, size_t max_size, struct file_bytes *bytes)
 {
-	size_t room = READ_AT_FIRST < most ? READ_AT_FIRST : most;
+	size_t room = READ_AT_FIRST < max_size ? READ_AT_FIRST : max_size;
 	for (;;) {
 		char *at = realloc(bytes->at, room + 1);
 		if (at == NULL)
@@ -324,20 +324,20 @@ MUST_USE static int read_rest(FILE *file, size_t most, struct file_bytes *bytes)
 			at[bytes->n] = '\0';
 			return 0;
 		}
-		if (room == most)
+		if (room == max_size)
 			return -EFBIG;
-		room = room < most / 2 ? room * 2 : most;
+		room = room < max_size / 2 ? room * 2 : max_size;
 	}
 }
 
-int file_read(const char *path, size_t most, struct file_bytes *ret_bytes)
+int file_read(const char *path, size_t max_size, struct file_bytes *ret_bytes)
 {
 	struct file_bytes bytes = { 0 };
 	bool is_stdin = strcmp(path, "-") == 0;
 	FILE *file = is_stdin ? stdin : fopen(path, "re");
 	if (file == NULL)
 		return -errno;
-	int rc = read_rest(file, most, &bytes);
+	int rc = read_rest(file, max_size, &bytes);
 	if (!is_stdin)
 		fclose(file); /* opened for reading: no data can be lost */
 	if (rc == 0)

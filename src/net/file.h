@@ -76,6 +76,6 @@ struct file_bytes {
  * Reads a file to its end; "-" is standard input. Returns 0 or -errno; -EFBIG if it has more than
  * `most` bytes.
  */
-MUST_USE int file_read(const char *path, size_t most, struct file_bytes *ret_bytes);
+MUST_USE int file_read(const char *path, size_t max_size, struct file_bytes *ret_bytes);
 
 #endif

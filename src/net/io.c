@@ -160,7 +160,7 @@ int io_check_writable(int fd)
 	return (flags & O_ACCMODE) == O_RDONLY ? -EACCES : 0;
 }
 
-int io_set_ours(int fd)
+int io_set_nonblock_cloexec(int fd)
 {
 	int flags = fcntl(fd, F_GETFL);
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||

@@ -106,7 +106,7 @@ MUST_USE int io_pipe(int *ret_reader, int *ret_writer);
 MUST_USE int io_check_writable(int fd);
 
 /* Makes an inherited descriptor non-blocking and close-on-exec. Returns 0 or -errno. */
-MUST_USE int io_set_ours(int fd);
+MUST_USE int io_set_nonblock_cloexec(int fd);
 
 /*
  * Opens /dev/null for each standard descriptor that was closed when the program started. Otherwise

@@ -28,8 +28,8 @@ static struct {
 static long child_score(long own, uint64_t limit)
 {
 	uint64_t more = MARGIN * SCORE_MAX / (limit + 1) + 1;
-	long most = SCORE_MAX - own;
-	return more < (uint64_t)most ? own + (long)more : SCORE_MAX;
+	long max_more = SCORE_MAX - own;
+	return more < (uint64_t)max_more ? own + (long)more : SCORE_MAX;
 }
 
 static void open_score(void)

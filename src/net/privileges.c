@@ -109,7 +109,7 @@ int privileges_become(const struct privileges_user *user)
 	return is_for_good(uid, gid) ? 0 : ERR_STILL_ROOT;
 }
 
-int privileges_forgo_new(void)
+int privileges_set_no_new(void)
 {
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
 }

@@ -44,7 +44,7 @@ MUST_USE int privileges_become(const struct privileges_user *user);
  * kernel requires it before it accepts a seccomp filter or a Landlock rule from a process that is
  * not root. Returns 0 or -errno.
  */
-MUST_USE int privileges_forgo_new(void);
+MUST_USE int privileges_set_no_new(void);
 
 /*
  * Drops every capability. Root is then an ordinary user that owns many files, and stays one because

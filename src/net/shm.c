@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <sys/mman.h>
 
-MUST_USE static int map_memory(size_t size, int whose, void **ret_memory)
+MUST_USE static int map_memory(size_t size, int sharing, void **ret_memory)
 {
 	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			    whose | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+			    sharing | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (memory == MAP_FAILED)
 		return -errno;
 	*ret_memory = memory;

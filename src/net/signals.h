@@ -72,13 +72,13 @@
 
 /*
  * Returns whether a signal that is read now is a second request. asked_ns: when the first was read.
- * heard_ns: all signals sent before this time were read before this one. The exact time of a signal
- * is unknown, but it was sent after heard_ns. So a process that was stopped or had no CPU never
+ * signals_read_ns: all signals sent before this time were read before this one. The exact time of a signal
+ * is unknown, but it was sent after signals_read_ns. So a process that was stopped or had no CPU never
  * takes one request for two.
  */
-static inline bool signals_is_new_request(uint64_t asked_ns, uint64_t heard_ns)
+static inline bool signals_is_new_request(uint64_t asked_ns, uint64_t signals_read_ns)
 {
-	return heard_ns >= asked_ns + SIGNALS_SAME_REQUEST_NS;
+	return signals_read_ns >= asked_ns + SIGNALS_SAME_REQUEST_NS;
 }
 
 /*

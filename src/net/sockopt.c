@@ -44,12 +44,11 @@ int sockopt_set_connection(int fd, int family)
 
 void sockopt_spread_keepalive(int fd, uint32_t number)
 {
-	int least_s = KEEPALIVE_INTERVAL_S - KEEPALIVE_INTERVAL_SPREAD_S / 2;
+	int min_s = KEEPALIVE_INTERVAL_S - KEEPALIVE_INTERVAL_SPREAD_S / 2;
 	const struct socket_option own[] = {
 		{ IPPROTO_TCP, TCP_KEEPIDLE,
 		  KEEPALIVE_IDLE_S + (int)(number % KEEPALIVE_IDLE_SPREAD_S) },
-		{ IPPROTO_TCP, TCP_KEEPINTVL,
-		  least_s + (int)(number % KEEPALIVE_INTERVAL_SPREAD_S) },
+		{ IPPROTO_TCP, TCP_KEEPINTVL, min_s + (int)(number % KEEPALIVE_INTERVAL_SPREAD_S) },
 	};
 	ignore_result(sockopt_set(fd, own, ARRAY_LEN(own)));
 }

@@ -132,18 +132,18 @@ static uint64_t as_count(rlim_t limit)
 	return limit == RLIM_INFINITY ? SYSINFO_UNLIMITED : (uint64_t)limit;
 }
 
-static uint64_t tighter_bound(uint64_t most, uint64_t used)
+static uint64_t tighter_bound(uint64_t max, uint64_t used)
 {
-	if (most == SYSINFO_UNLIMITED)
-		return most;
-	return most > used ? most - used : 0;
+	if (max == SYSINFO_UNLIMITED)
+		return max;
+	return max > used ? max - used : 0;
 }
 
 static struct sysinfo_bound tightest_of(const struct sysinfo_bound *bounds, size_t n)
 {
 	struct sysinfo_bound tightest = bounds[0];
 	for (size_t i = 1; i < n; i++) {
-		if (bounds[i].most < tightest.most)
+		if (bounds[i].max < tightest.max)
 			tightest = bounds[i];
 	}
 	return tightest;
@@ -216,10 +216,9 @@ uint64_t sysinfo_descriptors(uint64_t wanted)
 uint64_t sysinfo_free_descriptors(uint64_t wanted)
 {
 	uint64_t n_open = sysinfo_open_descriptors().n;
-	uint64_t most =
-		sysinfo_descriptors(wanted < UINT64_MAX - n_open ? wanted + n_open : wanted);
+	uint64_t max = sysinfo_descriptors(wanted < UINT64_MAX - n_open ? wanted + n_open : wanted);
 	/* Counted again: more of them may be below a raised limit. */
-	return tighter_bound(most, sysinfo_open_descriptors().n);
+	return tighter_bound(max, sysinfo_open_descriptors().n);
 }
 
 /* ---- processes ---- */
@@ -272,11 +271,11 @@ static uint64_t process_rlimit(uint64_t wanted, uint64_t n_tasks)
 	struct rlimit limit;
 	if (geteuid() == 0 || getrlimit(RLIMIT_NPROC, &limit) < 0)
 		return SYSINFO_UNLIMITED;
-	uint64_t most = as_count(limit.rlim_cur);
+	uint64_t max = as_count(limit.rlim_cur);
 	/* Skip the count if even all tasks of the machine would fit under the user's limit. */
-	if (tighter_bound(most, n_tasks) >= wanted)
-		return tighter_bound(most, n_tasks);
-	return tighter_bound(most, count_tasks_of(getuid()));
+	if (tighter_bound(max, n_tasks) >= wanted)
+		return tighter_bound(max, n_tasks);
+	return tighter_bound(max, count_tasks_of(getuid()));
 }
 
 struct sysinfo_bound sysinfo_processes(uint64_t wanted)

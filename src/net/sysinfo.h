@@ -66,7 +66,7 @@ uint64_t sysinfo_free_descriptors(uint64_t wanted);
 
 /* A limit and its cause, in words for a message. */
 struct sysinfo_bound {
-	uint64_t most;
+	uint64_t max;
 	const char *set_by;
 };
 

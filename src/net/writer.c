@@ -32,7 +32,7 @@
 /* Pause before a copier tries again after "disk full". */
 #define COPIER_RETRY_MS 200
 
-#define COPIER_PIECE ((size_t)8 * 1024)
+#define COPIER_BUFFER_SIZE ((size_t)8 * 1024)
 
 /* ---- reopening ---- */
 
@@ -88,7 +88,7 @@ static bool is_worth_retrying(ssize_t code)
 }
 
 /* Writes everything to standard output. Returns 0 or -errno. */
-MUST_USE static int copy_piece(const char *bytes, size_t size)
+MUST_USE static int copy_bytes(const char *bytes, size_t size)
 {
 	while (size > 0) {
 		ssize_t n = io_write(STDOUT_FILENO, bytes, size);
@@ -123,9 +123,9 @@ static void end_with_program(int result_fd)
 }
 
 /* The main function of the child: copies standard input to standard output until the end. */
-_Noreturn static void be_copier(int reader_fd, int fd, int result_fd)
+_Noreturn static void copier_main(int reader_fd, int fd, int result_fd)
 {
-	char bytes[COPIER_PIECE];
+	char bytes[COPIER_BUFFER_SIZE];
 	int rc = 0;
 	if (dup2(fd, STDOUT_FILENO) < 0 || dup2(reader_fd, STDIN_FILENO) < 0)
 		_exit(1);
@@ -134,7 +134,7 @@ _Noreturn static void be_copier(int reader_fd, int fd, int result_fd)
 	end_with_program(result_fd);
 	ssize_t n;
 	while (rc == 0 && (n = io_read(STDIN_FILENO, bytes, sizeof(bytes))) > 0)
-		rc = copy_piece(bytes, (size_t)n);
+		rc = copy_bytes(bytes, (size_t)n);
 	if (rc < 0)
 		/* the result may have no reader */
 		ignore_result(io_write(result_fd, &rc, sizeof(rc)));
@@ -155,8 +155,8 @@ MUST_USE static int start_copier(struct writer *writer)
 		goto close_pipe;
 	pid_t pid = fork_process();
 	if (pid == 0)
-		be_copier(reader_fd, writer->fd, result_writer_fd);
-	rc = pid < 0 ? pid : io_set_ours(pipe_fd);
+		copier_main(reader_fd, writer->fd, result_writer_fd);
+	rc = pid < 0 ? pid : io_set_nonblock_cloexec(pipe_fd);
 	if (rc == 0 && dup2(pipe_fd, writer->fd) < 0)
 		rc = -errno;
 	io_close(&result_writer_fd);
@@ -248,11 +248,11 @@ void writer_note_signal(struct writer_wait *wait, int signal)
 
 static bool is_new_request(const struct writer_wait *wait)
 {
-	return wait->ended_by == 0 || signals_is_new_request(wait->ended_ns, wait->heard_ns);
+	return wait->ended_by == 0 || signals_is_new_request(wait->ended_ns, wait->signals_read_ns);
 }
 
 /* Time at which signals must be read again even if none has come, to detect a second request. */
-static uint64_t look_ns(const struct writer_wait *wait)
+static uint64_t second_signal_ns(const struct writer_wait *wait)
 {
 	if (wait == NULL || wait->signals_fd < 0 || is_new_request(wait))
 		return CLOCK_NEVER;
@@ -264,7 +264,7 @@ static bool is_ended_by_signal(struct writer_wait *wait, bool is_pending, uint64
 {
 	int signal = is_pending ? signals_next(wait->signals_fd) : 0;
 	if (signal == 0)
-		wait->heard_ns = from_ns;
+		wait->signals_read_ns = from_ns;
 	if ((signal != SIGINT && signal != SIGTERM) || !is_new_request(wait))
 		return false;
 	wait->ended_by = signal;
@@ -282,7 +282,8 @@ MUST_USE static int writer_wait_for(struct pollfd event, uint64_t retry_ns, uint
 		};
 		uint64_t from_ns = clock_now_ns();
 		uint64_t until_ns = clock_earlier_ns(retry_ns, stalled_ns);
-		int ready = io_wait(fds, ARRAY_LEN(fds), clock_earlier_ns(until_ns, look_ns(wait)));
+		int ready = io_wait(fds, ARRAY_LEN(fds),
+				    clock_earlier_ns(until_ns, second_signal_ns(wait)));
 		if (ready < 0)
 			return ready;
 		if (wait != NULL && is_ended_by_signal(wait, fds[1].revents != 0, from_ns))
@@ -375,7 +376,7 @@ static bool ends_within_line(int fd)
 void writer_open_log(struct writer *ret_writer)
 {
 	if (ends_within_line(STDERR_FILENO))
-		log_begin_behind_a_cut_line();
+		log_start_after_cut_line();
 	writer_open(STDERR_FILENO, WRITER_LOCAL_FILES, ret_writer);
 	if (!ret_writer->may_wait)
 		log_unblock(ret_writer->is_socket);

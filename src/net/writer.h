@@ -65,10 +65,10 @@ uint64_t writer_retry_ns(const struct writer *writer, bool wants_room);
 
 /* What may end a wait for the reader. */
 struct writer_wait {
-	int signals_fd;    /* signals_setup_meter(); -1: no signal is blocked */
-	int ended_by;      /* the signal that ended the program, 0: none yet */
-	uint64_t ended_ns; /* when that signal was read */
-	uint64_t heard_ns; /* all signals sent before this time are read */
+	int signals_fd;           /* signals_setup_meter(); -1: no signal is blocked */
+	int ended_by;             /* the signal that ended the program, 0: none yet */
+	uint64_t ended_ns;        /* when that signal was read */
+	uint64_t signals_read_ns; /* all signals sent before this time are read */
 };
 
 /* Records that INT or TERM was read and ends the program. Only the first signal counts. */

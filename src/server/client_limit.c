@@ -12,7 +12,7 @@ static uint64_t subtract_or_zero(uint64_t most, uint64_t own)
 
 static struct sysinfo_bound stricter(struct sysinfo_bound a, struct sysinfo_bound b)
 {
-	return a.most < b.most ? a : b;
+	return a.max < b.max ? a : b;
 }
 
 static struct sysinfo_bound bound_by_descriptors(uint64_t wanted, uint64_t n_tables)
@@ -21,7 +21,7 @@ static struct sysinfo_bound bound_by_descriptors(uint64_t wanted, uint64_t n_tab
 	uint64_t most =
 		subtract_or_zero(sysinfo_free_descriptors(each), CLIENT_LIMIT_OWN_DESCRIPTORS);
 	return (struct sysinfo_bound){
-		.most = most == SYSINFO_UNLIMITED ? most : most * n_tables,
+		.max = most == SYSINFO_UNLIMITED ? most : most * n_tables,
 		.set_by = "descriptors, ulimit -n",
 	};
 }
@@ -29,7 +29,7 @@ static struct sysinfo_bound bound_by_descriptors(uint64_t wanted, uint64_t n_tab
 static struct sysinfo_bound bound_by_processes(uint64_t wanted)
 {
 	struct sysinfo_bound bound = sysinfo_processes(wanted + CLIENT_LIMIT_OWN_PROCESSES);
-	bound.most = subtract_or_zero(bound.most, CLIENT_LIMIT_OWN_PROCESSES);
+	bound.max = subtract_or_zero(bound.max, CLIENT_LIMIT_OWN_PROCESSES);
 	return bound;
 }
 
@@ -40,11 +40,11 @@ static struct sysinfo_bound bound_by_processes(uint64_t wanted)
 static struct sysinfo_bound clients_in_memory(struct sysinfo_bound bound, uint64_t taken_kib,
 					      uint64_t each_kib)
 {
-	bound.most = subtract_or_zero(bound.most, taken_kib);
-	if (bound.most == SYSINFO_UNLIMITED || each_kib == 0)
+	bound.max = subtract_or_zero(bound.max, taken_kib);
+	if (bound.max == SYSINFO_UNLIMITED || each_kib == 0)
 		return (struct sysinfo_bound){ SYSINFO_UNLIMITED, bound.set_by };
-	bound.most /= each_kib;
-	bound.most += bound.most == 0;
+	bound.max /= each_kib;
+	bound.max += bound.max == 0;
 	return bound;
 }
 
@@ -60,16 +60,16 @@ struct sysinfo_bound client_limit_of_machine(uint64_t wanted, struct client_need
 	/* Each worker has its own address space. */
 	struct sysinfo_bound space = clients_in_memory(sysinfo_address_space_kib(),
 						       need.worker_space_kib, need.space_kib);
-	if (space.most != SYSINFO_UNLIMITED)
-		space.most *= n_separate;
+	if (space.max != SYSINFO_UNLIMITED)
+		space.max *= n_separate;
 	return stricter(bound, space);
 }
 
 int client_limit_decide(uint64_t asked, struct sysinfo_bound bound, uint64_t *ret_clients)
 {
-	if (asked > bound.most || bound.most == 0)
+	if (asked > bound.max || bound.max == 0)
 		return ERR_OUT_OF_RANGE;
 	uint64_t clients = asked != 0 ? asked : CLIENT_LIMIT_DEFAULT;
-	*ret_clients = clients < bound.most ? clients : bound.most;
+	*ret_clients = clients < bound.max ? clients : bound.max;
 	return 0;
 }

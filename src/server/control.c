@@ -60,7 +60,7 @@ void control_log_phase(struct server *server, uint32_t n_clients)
 	if (server->drain.phase == DRAIN_SERVING)
 		return;
 	if (server->drain.phase == DRAIN_DRAINING)
-		activation_tell(&server->control->manager, "STOPPING=1");
+		systemd_send_state(&server->control->manager, "STOPPING=1");
 	if (n_clients > 0)
 		log_phase_with_clients(server, n_clients);
 	else
@@ -86,7 +86,7 @@ static void retry_unsent(struct control *control)
 	int rc = ready_is_unread(&control->ready) ? ready_write(&control->ready) : 0;
 	if (rc < 0 && rc != -EAGAIN)
 		log_warning("cannot write to --ready-fd: %s", err_text(rc).text);
-	activation_retry(&control->manager);
+	systemd_retry_state(&control->manager);
 	if (log_is_behind())
 		log_catch_up();
 }
@@ -193,5 +193,5 @@ void control_close(struct control *control)
 {
 	io_close(&control->signals_fd);
 	ready_close(&control->ready);
-	activation_close_notify(&control->manager);
+	systemd_close_notify(&control->manager);
 }

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
-#include "net/activation.h"
+#include "net/systemd.h"
 #include "server/client_table.h"
 #include "server/close_reason.h"
 #include "server/ready.h"
@@ -29,7 +29,7 @@ struct totals {
 struct control {
 	struct totals totals;
 	int signals_fd;
-	struct activation_notify manager; /* the service manager (systemd) to notify */
+	struct systemd_notify manager; /* the service manager (systemd) to notify */
 	struct ready_lines ready;
 };
 

@@ -8,7 +8,6 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "net/io.h"
-#include "net/listen_all.h"
 
 /* ---- duplicate addresses ---- */
 

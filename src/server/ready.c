@@ -12,7 +12,6 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/units.h"
-#include "net/activation.h"
 #include "net/io.h"
 #include "server/control.h"
 #include "server/engine.h"
@@ -132,7 +131,7 @@ enum exit_status ready_open(int fd, int n_passed, struct ready_lines *ready)
 {
 	if (fd < 0)
 		return STATUS_OK;
-	if (fd >= ACTIVATION_FIRST_FD && fd < ACTIVATION_FIRST_FD + n_passed) {
+	if (fd >= SYSTEMD_FIRST_FD && fd < SYSTEMD_FIRST_FD + n_passed) {
 		log_error("cannot write to --ready-fd %d: it is a socket that was passed in "
 			  "(LISTEN_FDS=%d)",
 			  fd, n_passed);

@@ -347,7 +347,7 @@ int sandbox_enter(struct sandbox *sandbox, const struct listeners *listeners,
 		  const struct sandbox_needs *needs)
 {
 	*sandbox = (struct sandbox){ 0 };
-	int rc = privileges_forgo_new();
+	int rc = privileges_set_no_new();
 	if (rc == 0)
 		rc = privileges_drop_capabilities();
 	if (rc < 0)

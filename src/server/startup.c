@@ -16,14 +16,14 @@
 #include "base/exit_status.h"
 #include "base/log.h"
 #include "base/units.h"
-#include "net/activation.h"
 #include "net/io.h"
-#include "net/listen_all.h"
+#include "net/listen.h"
 #include "net/oom.h"
 #include "net/privileges.h"
 #include "net/shm.h"
 #include "net/signals.h"
 #include "net/sysinfo.h"
+#include "net/systemd.h"
 #include "server/client_limit.h"
 #include "server/control.h"
 #include "server/port_check.h"
@@ -56,13 +56,13 @@ static uint32_t limit_by_workers(const struct serve_options *options, uint32_t n
 
 static enum exit_status cannot_serve(uint64_t asked, struct sysinfo_bound bound)
 {
-	if (bound.most == 0)
+	if (bound.max == 0)
 		log_error("cannot serve a single client: this machine allows none (%s; raise that)",
 			  bound.set_by);
 	else
 		log_error("cannot serve %s: this machine allows %" PRIu64
 			  " (%s; raise that, or lower --max-clients)",
-			  units_count(asked, "client").text, bound.most, bound.set_by);
+			  units_count(asked, "client").text, bound.max, bound.set_by);
 	return STATUS_MACHINE;
 }
 
@@ -155,7 +155,7 @@ static void warn_about_port(const struct serve_options *options, size_t i)
 /* Takes over the sockets that a service manager passed in: all of them, or fails. */
 MUST_USE static enum exit_status adopt_listeners(int n_passed, struct listeners *listeners)
 {
-	for (int fd = ACTIVATION_FIRST_FD; fd < ACTIVATION_FIRST_FD + n_passed; fd++) {
+	for (int fd = SYSTEMD_FIRST_FD; fd < SYSTEMD_FIRST_FD + n_passed; fd++) {
 		int rc = listeners_adopt(listeners, fd);
 		if (rc < 0) {
 			log_error("cannot take over descriptor %d (LISTEN_FDS): %s", fd,
@@ -220,7 +220,7 @@ static enum exit_status cannot_start(int code)
 
 MUST_USE static enum exit_status count_passed(int *ret_n_passed)
 {
-	int rc = activation_take();
+	int rc = systemd_take_sockets();
 	if (rc < 0) {
 		log_error("cannot take over sockets: LISTEN_FDS is %s", err_text(rc).text);
 		return STATUS_MACHINE;
@@ -231,7 +231,7 @@ MUST_USE static enum exit_status count_passed(int *ret_n_passed)
 
 static void open_manager(struct control *control)
 {
-	int rc = activation_open_notify(&control->manager);
+	int rc = systemd_open_notify(&control->manager);
 	if (rc < 0)
 		log_warning("cannot notify the service manager (NOTIFY_SOCKET): %s",
 			    err_text(rc).text);
@@ -322,7 +322,7 @@ MUST_USE static enum exit_status run_engine(struct server *server, const char *w
 		supervisor_close(supervisor);
 		return status;
 	}
-	activation_tell(&server->control->manager, "READY=1");
+	systemd_send_state(&server->control->manager, "READY=1");
 
 	int rc = supervisor != NULL ? supervisor_run(supervisor)
 				    : server->config->engine->run(server);

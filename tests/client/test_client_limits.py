@@ -241,7 +241,7 @@ def test_other_refusals_of_connect(run, strace, error):
 def test_a_source_that_is_no_address_of_this_machine(run, server):
     status, output, error = run(*COMMANDS["bench"], "--source", "192.0.2.77", *server_words(server))
     assert (status, output) == (4, "")
-    assert error == [f"cannot connect to 127.0.0.1 port {server.port}: the source is no address of this machine"]
+    assert error == [f"cannot connect to 127.0.0.1 port {server.port}: the source is not an address of this machine"]
 
 
 def test_a_source_that_has_no_address(run, own_network, tmp_path):
@@ -280,7 +280,7 @@ def without_ipv6(own_network):
 def test_ipv6_that_is_switched_off(run, without_ipv6, name):
     status, output, error = run(*COMMANDS[name], "::1", "7")
     assert (status, output) == (4, "")
-    assert error == ["cannot connect to ::1 port 7: this machine has no address to reach it from (is IPv6 switched off?)"]
+    assert error == ["cannot connect to ::1 port 7: this machine has no address from which it can be reached (is IPv6 switched off?)"]
 
 
 @EACH

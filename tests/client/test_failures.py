@@ -397,7 +397,7 @@ def test_a_firewall_that_says_no(talk):
     subprocess.run(["nft", "-f", "-"], input=table, text=True, check=True)
     status, output, error = talk("::1", "7", input=DATA).finish()
     assert (status, output) == (3, b"")
-    assert words_of(error) == "cannot connect to ::1 port 7: a firewall on the way forbids it"
+    assert words_of(error) == "cannot connect to ::1 port 7: a firewall on the path forbids it"
 
 
 def test_a_host_that_does_not_answer(talk):

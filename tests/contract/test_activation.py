@@ -150,7 +150,7 @@ def test_a_descriptor_that_is_no_listening_socket_is_refused_with_words(serve, l
     with make() as wrong:
         status, log = refusal(serve, **manager(listen(), wrong))
     assert status == 4
-    assert log == "tcpecho: cannot take over descriptor 4 (LISTEN_FDS): it is no listening stream socket\n"
+    assert log == "tcpecho: cannot take over descriptor 4 (LISTEN_FDS): not a listening stream socket\n"
 
 
 @before_engines
@@ -282,7 +282,7 @@ def test_a_socket_passed_twice_is_an_error(serve, listen, tmp_path, is_path):
         status, words = refusal(serve, addresses=False, **manager(sock, again))
     assert status == 4
     assert words == (
-        "tcpecho: cannot take over descriptor 4 (LISTEN_FDS): it is the same socket as another one that was passed in\n"
+        "tcpecho: cannot take over descriptor 4 (LISTEN_FDS): the same socket was passed in twice\n"
     )
 
 

@@ -174,7 +174,7 @@ def test_the_wildcards_of_both_families_can_be_given(serve, first, second):
 def test_an_address_given_twice_is_an_error(serve, first, second, said):
     status, line = refusal(serve, first, second)
     assert status == 2
-    assert line == f"tcpecho: cannot listen on {said}: it is given twice, or another address includes it"
+    assert line == f"tcpecho: cannot listen on {said}: given twice, or included in another address"
 
 
 def test_a_path_given_twice_is_an_error_and_does_not_stay(serve, tmp_path):
@@ -202,7 +202,7 @@ def test_too_many_addresses_are_an_error(serve, tmp_path):
     assert len(serve(*names[:4], prefix=prefix).addresses) == 64
     status, line = refusal(serve, *names, prefix=prefix)
     assert status == 2
-    assert line == "tcpecho: cannot listen on name4 port 0: there are more than 64 addresses"
+    assert line == "tcpecho: cannot listen on name4 port 0: more than 64 addresses"
 
 
 def test_too_many_sockets_are_an_error(serve):
@@ -210,7 +210,7 @@ def test_too_many_sockets_are_an_error(serve):
         passed = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(65)]
         status, line = refusal(serve, addresses=False, **manager(*passed))
     assert status == 4
-    assert line == "tcpecho: cannot take over descriptor 67 (LISTEN_FDS): there are more than 64 addresses"
+    assert line == "tcpecho: cannot take over descriptor 67 (LISTEN_FDS): more than 64 addresses"
 
 
 def test_a_listening_socket_of_another_protocol_is_named(serve):
@@ -245,7 +245,7 @@ def test_a_link_local_address_without_its_interface_gets_a_hint(serve, program, 
 def test_an_unknown_interface_is_an_error(serve):
     status, line = refusal(serve, "[fe80::1%nowhere]:9877")
     assert status == 3
-    assert line.endswith(": there is no interface of the name behind the %")
+    assert line.endswith(": no interface has the name after the %")
 
 
 # ---- a name that takes long ----

@@ -96,7 +96,7 @@ def test_if_no_worker_can_be_set_up_it_does_not_start(start, error, remedy):
 @workers
 def test_if_every_worker_is_killed_it_does_not_start(start):
     server = start(prefix=strace("-f", "-e", f"trace={FIRST_CALL}", "-e", f"inject={FIRST_CALL}:signal=KILL"))
-    assert_refused(server, "the process that was to serve was killed")
+    assert_refused(server, "the process that should serve it was killed")
 
 
 @workers

@@ -153,7 +153,7 @@ SERVE_RULES = [
     Rule("reallocarray", "*", Outcome(Kind.REFUSED, 4, "cannot become user .*: {cause}"), "the groups are not known"),
     Rule("setgroups setresgid setresuid", "*", Outcome(Kind.REFUSED, 4, "cannot become user .*: {cause}"),
          "it must not serve with rights that it was to give up"),
-    Rule("getresuid getresgid", "*", Outcome(Kind.REFUSED, 4, "cannot become user .*: there is a way back to root"),
+    Rule("getresuid getresgid", "*", Outcome(Kind.REFUSED, 4, "cannot become user .*: root can be regained"),
          "it cannot be sure that it is only that user"),
     Rule("capget", "*", UNHARMED, "then the rights are given up unseen (net/privileges.c)"),
 

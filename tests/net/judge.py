@@ -51,7 +51,7 @@ REJECTED = {
 
 # ICMPv6 has a code for this one; the kernel maps ICMP's to another error.
 PROHIBITED = "icmpx admin-prohibited"
-SAID_IF_PROHIBITED = {4: "cannot connect: no route to host", 6: "cannot connect: a firewall on the way forbids it"}
+SAID_IF_PROHIBITED = {4: "cannot connect: no route to host", 6: "cannot connect: a firewall on the path forbids it"}
 
 
 @dataclasses.dataclass

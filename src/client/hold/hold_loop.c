@@ -23,7 +23,7 @@
 #include "base/units.h"
 #include "client/dial.h"
 #include "client/hold/hold_conn.h"
-#include "net/listen_all.h"
+#include "net/listen.h"
 #include "net/signals.h"
 
 /* Descriptors besides those of the connections. */

@@ -18,7 +18,7 @@
 #include "client/hold/prometheus.h"
 #include "net/accept.h"
 #include "net/io.h"
-#include "net/listen_all.h"
+#include "net/listen.h"
 
 #define PATH "/metrics"
 

@@ -5,20 +5,20 @@
 
 #include "net/shm.h"
 
-int buffer_pool_open(struct buffer_pool *ret_pieces, uint32_t most, size_t size)
+int buffer_pool_open(struct buffer_pool *ret_pool, uint32_t max, size_t size)
 {
-	size_t list_size = (most * sizeof(uint32_t) + size - 1) / size * size;
-	size_t memory_size = most * size + list_size;
+	size_t list_size = (max * sizeof(uint32_t) + size - 1) / size * size;
+	size_t memory_size = max * size + list_size;
 	void *memory;
 	int rc = shm_map_private(memory_size, &memory);
 	if (rc < 0)
 		return rc;
-	*ret_pieces = (struct buffer_pool){
+	*ret_pool = (struct buffer_pool){
 		.memory = memory,
-		.free = (uint32_t *)(void *)((unsigned char *)memory + most * size),
+		.free = (uint32_t *)(void *)((unsigned char *)memory + max * size),
 		.size = size,
 		.memory_size = memory_size,
-		.most = most,
+		.max = max,
 	};
 	return 0;
 }
@@ -36,7 +36,7 @@ uint32_t buffer_pool_take(struct buffer_pool *pool)
 		pool->n_warm -= pool->n_warm > 0;
 		return pool->free[--pool->n_free];
 	}
-	assert(pool->n_used < pool->most);
+	assert(pool->n_used < pool->max);
 	return pool->n_used++;
 }
 

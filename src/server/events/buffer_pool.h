@@ -23,18 +23,18 @@ struct buffer_pool {
 	unsigned char *memory;
 	uint32_t *free; /* numbers of the free buffers */
 	size_t size, memory_size;
-	uint32_t most, n_used, n_free;
+	uint32_t max, n_used, n_free;
 	uint32_t n_warm; /* number of free buffers that keep their memory, returned last */
 };
 
 /*
- * Makes a pool for `most` clients, with buffers of `size` bytes, a multiple of a page. Returns 0 or
+ * Makes a pool for `max` clients, with buffers of `size` bytes, a multiple of a page. Returns 0 or
  * -ENOMEM.
  */
-MUST_USE int buffer_pool_open(struct buffer_pool *ret_pieces, uint32_t most, size_t size);
+MUST_USE int buffer_pool_open(struct buffer_pool *ret_pool, uint32_t max, size_t size);
 void buffer_pool_close(struct buffer_pool *pool);
 
-/* Takes a free buffer and returns its number. At most `most` buffers may be taken at a time. */
+/* Takes a free buffer and returns its number. At most `max` buffers may be taken at a time. */
 uint32_t buffer_pool_take(struct buffer_pool *pool);
 void buffer_pool_give_back(struct buffer_pool *pool, uint32_t number);
 

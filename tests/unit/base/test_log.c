@@ -680,7 +680,7 @@ TEST(a_line_behind_that_of_another_process_that_was_cut_begins_a_line)
 static void go_on_behind_another_program(const void *argument)
 {
 	(void)argument;
-	log_begin_behind_a_cut_line();
+	log_start_after_cut_line();
 	int reader = share_log();
 	log_notice("one");
 	log_notice("two");

@@ -366,10 +366,10 @@ TEST(what_we_were_given_becomes_non_blocking_and_closed_on_exec)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 	assert_false(unit_is_nonblocking(fd) || unit_is_cloexec(fd));
-	assert_int_equal(io_set_ours(fd), 0);
+	assert_int_equal(io_set_nonblock_cloexec(fd), 0);
 	assert_true(unit_is_nonblocking(fd) && unit_is_cloexec(fd));
 	close(fd);
-	assert_int_equal(io_set_ours(fd), -EBADF);
+	assert_int_equal(io_set_nonblock_cloexec(fd), -EBADF);
 }
 
 TEST(closing_leaves_no_descriptor_and_no_number)

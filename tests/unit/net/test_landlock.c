@@ -32,7 +32,7 @@ static long version(void)
 static void restrict_to(const char *directory)
 {
 	const char *const directories[] = { directory, "/no/such/directory" };
-	UNIT_CHILD_MUST(privileges_forgo_new() == 0);
+	UNIT_CHILD_MUST(privileges_set_no_new() == 0);
 	UNIT_CHILD_MUST(landlock_restrict(directories, ARRAY_LEN(directories)) == 0);
 }
 

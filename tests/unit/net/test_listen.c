@@ -19,7 +19,6 @@
 #include "base/err.h"
 #include "net/accept.h"
 #include "net/io.h"
-#include "net/listen_all.h"
 #include "net/sysinfo.h"
 #include "unit.h"
 

@@ -33,9 +33,9 @@ static unsigned long long status_of(const char *name)
 static void forgo(const void *argument)
 {
 	(void)argument;
-	UNIT_CHILD_MUST(privileges_forgo_new() == 0);
+	UNIT_CHILD_MUST(privileges_set_no_new() == 0);
 	UNIT_CHILD_MUST(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1);
-	UNIT_CHILD_MUST(privileges_forgo_new() == 0);
+	UNIT_CHILD_MUST(privileges_set_no_new() == 0);
 }
 
 TEST(new_privileges_are_forgone_once_and_for_all)

@@ -45,7 +45,7 @@ static void put_on(enum seccomp_otherwise otherwise)
 {
 	struct seccomp_filter list = compile(rules, ARRAY_LEN(rules), otherwise);
 	UNIT_CHILD_MUST(list.len > 0);
-	UNIT_CHILD_MUST(privileges_forgo_new() == 0);
+	UNIT_CHILD_MUST(privileges_set_no_new() == 0);
 	UNIT_CHILD_MUST(seccomp_install(&list) == 0);
 }
 
@@ -112,7 +112,7 @@ static void call_as_another_architecture(const void *argument)
 	(void)argument;
 	static const struct seccomp_rule twenty[] = { END, { .call = 20 } };
 	struct seccomp_filter list = compile(twenty, ARRAY_LEN(twenty), SECCOMP_OTHERWISE_KILL);
-	UNIT_CHILD_MUST(privileges_forgo_new() == 0 && seccomp_install(&list) == 0);
+	UNIT_CHILD_MUST(privileges_set_no_new() == 0 && seccomp_install(&list) == 0);
 	long number = 20;
 	__asm__ volatile("int $0x80" : "+a"(number) : : "memory", "r8", "r9", "r10", "r11");
 	_exit(0);
@@ -152,7 +152,7 @@ static void lists_add_up(const void *argument)
 						      { .call = __NR_getgid } };
 	struct seccomp_filter first = compile(wide, ARRAY_LEN(wide), SECCOMP_OTHERWISE_FAIL);
 	struct seccomp_filter second = compile(narrow, ARRAY_LEN(narrow), SECCOMP_OTHERWISE_FAIL);
-	UNIT_CHILD_MUST(privileges_forgo_new() == 0);
+	UNIT_CHILD_MUST(privileges_set_no_new() == 0);
 	UNIT_CHILD_MUST(seccomp_install(&first) == 0 && seccomp_install(&second) == 0);
 	bool right =
 		syscall(__NR_getuid) >= 0 && syscall(__NR_getgid) < 0 && syscall(__NR_getppid) < 0;
@@ -227,7 +227,7 @@ static void try_checks(const void *argument)
 	};
 	struct seccomp_filter list =
 		seccomp_compile(tables, ARRAY_LEN(tables), SECCOMP_OTHERWISE_FAIL);
-	UNIT_CHILD_MUST(privileges_forgo_new() == 0 && seccomp_install(&list) == 0);
+	UNIT_CHILD_MUST(privileges_set_no_new() == 0 && seccomp_install(&list) == 0);
 	const long *a = attempt->arguments;
 	long rc = syscall(__NR_getppid, a[0], a[1], a[2], a[3], a[4], a[5]);
 	UNIT_CHILD_MUST((rc >= 0) == attempt->is_allowed);
@@ -251,7 +251,7 @@ static void put_on_the_longest(const void *argument)
 	struct seccomp_filter list =
 		seccomp_compile(tables, ARRAY_LEN(tables), SECCOMP_OTHERWISE_KILL);
 	UNIT_CHILD_MUST(list.len > SECCOMP_CODE_MAX - 32);
-	UNIT_CHILD_MUST(privileges_forgo_new() == 0 && seccomp_install(&list) == 0);
+	UNIT_CHILD_MUST(privileges_set_no_new() == 0 && seccomp_install(&list) == 0);
 	UNIT_CHILD_MUST(fcntl(0, F_GETFD) >= 0 && getppid() > 0);
 }
 

@@ -175,10 +175,10 @@ static void limit_address_space(const void *argument)
 {
 	(void)argument;
 	struct rlimit limit = { .rlim_cur = (rlim_t)4096 << 20, .rlim_max = (rlim_t)4096 << 20 };
-	UNIT_CHILD_MUST(sysinfo_address_space_kib().most == SYSINFO_UNLIMITED);
+	UNIT_CHILD_MUST(sysinfo_address_space_kib().max == SYSINFO_UNLIMITED);
 	UNIT_CHILD_MUST(setrlimit(RLIMIT_AS, &limit) == 0);
 	struct sysinfo_bound bound = sysinfo_address_space_kib();
-	UNIT_CHILD_MUST(bound.most > 0 && bound.most < limit.rlim_cur / 1024);
+	UNIT_CHILD_MUST(bound.max > 0 && bound.max < limit.rlim_cur / 1024);
 	UNIT_CHILD_MUST(strcmp(bound.set_by, "address space, ulimit -v") == 0);
 }
 
@@ -195,8 +195,8 @@ TEST(processes_are_bounded_by_what_the_kernel_has_room_for)
 {
 	struct sysinfo_bound bound = sysinfo_processes(UINT64_MAX);
 	/* One of the processes is ours. */
-	assert_true(bound.most < number_in("/proc/sys/kernel/pid_max", ULONG_MAX));
-	assert_true(bound.most < number_in("/proc/sys/kernel/threads-max", ULONG_MAX));
+	assert_true(bound.max < number_in("/proc/sys/kernel/pid_max", ULONG_MAX));
+	assert_true(bound.max < number_in("/proc/sys/kernel/threads-max", ULONG_MAX));
 	assert_non_null(bound.set_by);
 	assert_true(strlen(bound.set_by) > 0);
 }
@@ -209,12 +209,12 @@ static void ask_as_lone_user(const void *argument)
 	struct rlimit limit = { .rlim_cur = 5, .rlim_max = 5 };
 	UNIT_CHILD_MUST(setrlimit(RLIMIT_NPROC, &limit) == 0);
 	struct sysinfo_bound of_root = sysinfo_processes(10);
-	UNIT_CHILD_MUST(of_root.most > 5); /* root is exempt from it */
+	UNIT_CHILD_MUST(of_root.max > 5); /* root is exempt from it */
 	UNIT_CHILD_MUST(setresuid(user, user, user) == 0);
 	struct sysinfo_bound bound = sysinfo_processes(10);
 	UNIT_CHILD_MUST(strcmp(bound.set_by, "RLIMIT_NPROC, ulimit -u") == 0);
 	/* One of the five is this process; a sanitizer adds a thread. */
-	UNIT_CHILD_MUST(bound.most == 4 || (TCPECHO_INSTRUMENTED && bound.most < 4));
+	UNIT_CHILD_MUST(bound.max == 4 || (TCPECHO_INSTRUMENTED && bound.max < 4));
 	pid_t pid = fork();
 	if (pid == 0) {
 		pause();
@@ -224,7 +224,7 @@ static void ask_as_lone_user(const void *argument)
 	struct sysinfo_bound with_another = sysinfo_processes(10);
 	kill(pid, SIGKILL);
 	UNIT_CHILD_MUST(waitpid(pid, NULL, 0) == pid);
-	UNIT_CHILD_MUST(with_another.most == bound.most - 1);
+	UNIT_CHILD_MUST(with_another.max == bound.max - 1);
 }
 
 TEST(the_limit_of_a_user_binds_all_but_root)
@@ -311,7 +311,7 @@ static void ask_in_cgroup(const void *argument)
 	unsigned long current = number_in(path, 0);
 	UNIT_CHILD_MUST(current >= 1);
 	struct sysinfo_bound bound = sysinfo_processes(100);
-	UNIT_CHILD_MUST(bound.most == 10 - current);
+	UNIT_CHILD_MUST(bound.max == 10 - current);
 	UNIT_CHILD_MUST(strcmp(bound.set_by, "the pids cgroup") == 0);
 }
 
@@ -331,7 +331,7 @@ TEST(a_cgroup_may_have_a_colon_in_its_name)
 
 TEST(free_memory_is_less_than_this_machine_has)
 {
-	uint64_t free_kib = sysinfo_memory_kib().most;
+	uint64_t free_kib = sysinfo_memory_kib().max;
 	if (free_kib == SYSINFO_UNLIMITED)
 		unit_skip("/proc is not mounted");
 	uint64_t page_kib = (uint64_t)sysconf(_SC_PAGESIZE) / 1024;

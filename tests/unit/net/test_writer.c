@@ -351,7 +351,7 @@ static void end_a_wait_twice(const struct output *out)
 	UNIT_CHILD_MUST(signals_next(wait.signals_fd) == 0);
 
 	wait.ended_ns -= SIGNALS_SAME_REQUEST_NS; /* the time for the same request is over */
-	wait.heard_ns = clock_now_ns();
+	wait.signals_read_ns = clock_now_ns();
 	raise(SIGINT);
 	UNIT_CHILD_MUST(writer_write_all(&writer, bytes, BULK, &wait) == -EINTR);
 	UNIT_CHILD_MUST(wait.ended_by == SIGINT);

@@ -37,7 +37,7 @@ TEST(what_was_asked_for_is_had_or_refused)
 		{ 0, 0, ERR_OUT_OF_RANGE },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct sysinfo_bound bound = { .most = rows[i].most, .set_by = "a test" };
+		struct sysinfo_bound bound = { .max = rows[i].most, .set_by = "a test" };
 		uint64_t clients = 4242;
 		assert_int_equal(client_limit_decide(rows[i].asked, bound, &clients), rows[i].rc);
 		assert_int_equal(clients, rows[i].rc == 0 ? rows[i].clients : 4242);
@@ -70,7 +70,7 @@ static void ask_machine(const void *argument)
 	struct client_need need = small;
 	need.many_workers = row->many_workers;
 	struct sysinfo_bound bound = client_limit_of_machine(row->wanted, need, row->n_workers);
-	UNIT_CHILD_MUST(bound.most == row->most);
+	UNIT_CHILD_MUST(bound.max == row->most);
 	UNIT_CHILD_MUST(strcmp(bound.set_by, "descriptors, ulimit -n") == 0);
 }
 
@@ -112,7 +112,7 @@ static void ask_with_processes(const void *argument)
 	struct client_need need = { .process = true, .kib = 1 };
 	struct sysinfo_bound bound = client_limit_of_machine(CLIENT_LIMIT_MAX, need, 1);
 	/* Other processes start and end meanwhile. */
-	UNIT_CHILD_MUST(bound.most <= processes.most - CLIENT_LIMIT_OWN_PROCESSES + 1000);
+	UNIT_CHILD_MUST(bound.max <= processes.max - CLIENT_LIMIT_OWN_PROCESSES + 1000);
 }
 
 /* As a user that may have twenty processes. */
@@ -124,10 +124,10 @@ static void ask_with_few_processes(const void *argument)
 	UNIT_CHILD_MUST(setrlimit(RLIMIT_NPROC, &few) == 0);
 	if (geteuid() == 0)
 		UNIT_CHILD_MUST(setresuid(65534, 65534, 65534) == 0);
-	UNIT_CHILD_MUST(client_limit_of_machine(30, need, 1).most <=
+	UNIT_CHILD_MUST(client_limit_of_machine(30, need, 1).max <=
 			20 - CLIENT_LIMIT_OWN_PROCESSES);
 	need.process = false;
-	UNIT_CHILD_MUST(client_limit_of_machine(30, need, 1).most > 20);
+	UNIT_CHILD_MUST(client_limit_of_machine(30, need, 1).max > 20);
 }
 
 TEST(processes_bind_too_where_a_client_takes_one)
@@ -138,7 +138,7 @@ TEST(processes_bind_too_where_a_client_takes_one)
 
 TEST(at_most_as_many_clients_as_the_memory_of_this_machine_allows)
 {
-	uint64_t free_kib = sysinfo_memory_kib().most;
+	uint64_t free_kib = sysinfo_memory_kib().max;
 	if (free_kib == SYSINFO_UNLIMITED)
 		unit_skip("/proc is not mounted");
 	/* A client that would take half of the free memory: there is room for about two. */
@@ -146,7 +146,7 @@ TEST(at_most_as_many_clients_as_the_memory_of_this_machine_allows)
 	struct client_need need = { .kib = (unsigned int)(free_kib / 2) };
 	struct sysinfo_bound bound = client_limit_of_machine(1, need, 1);
 	assert_non_null(strstr(bound.set_by, "memory"));
-	assert_true(bound.most <= 4);
+	assert_true(bound.max <= 4);
 }
 
 /* A server with an address space of 1 GiB, of which a client takes 1 MiB. */
@@ -159,13 +159,13 @@ static void ask_with_address_space(const void *argument)
 	struct sysinfo_bound one = client_limit_of_machine(CLIENT_LIMIT_DEFAULT, need, 1);
 	struct sysinfo_bound two = client_limit_of_machine(CLIENT_LIMIT_DEFAULT, need, 2);
 	UNIT_CHILD_MUST(strcmp(one.set_by, "address space, ulimit -v") == 0);
-	UNIT_CHILD_MUST(one.most > 900 && one.most < 1024);
-	UNIT_CHILD_MUST(two.most == 2 * one.most); /* each worker has its own */
+	UNIT_CHILD_MUST(one.max > 900 && one.max < 1024);
+	UNIT_CHILD_MUST(two.max == 2 * one.max); /* each worker has its own */
 	need.worker_space_kib = 100 * 1024;
-	UNIT_CHILD_MUST(client_limit_of_machine(CLIENT_LIMIT_DEFAULT, need, 1).most ==
-			one.most - 100);
+	UNIT_CHILD_MUST(client_limit_of_machine(CLIENT_LIMIT_DEFAULT, need, 1).max ==
+			one.max - 100);
 	need.worker_space_kib = 2 * 1024 * 1024;
-	UNIT_CHILD_MUST(client_limit_of_machine(CLIENT_LIMIT_DEFAULT, need, 1).most == 1);
+	UNIT_CHILD_MUST(client_limit_of_machine(CLIENT_LIMIT_DEFAULT, need, 1).max == 1);
 }
 
 TEST(address_space_binds_where_a_client_takes_some)

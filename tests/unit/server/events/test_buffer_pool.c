@@ -193,9 +193,9 @@ TEST(buffer_pool_for_the_most_clients_there_can_be_cost_only_what_is_used)
 
 TEST(more_than_there_is_address_space_for_is_an_error)
 {
-	struct buffer_pool none = { .most = 4242 };
+	struct buffer_pool none = { .max = 4242 };
 	assert_int_equal(buffer_pool_open(&none, 1024, (size_t)1 << 50), -ENOMEM);
-	assert_int_equal(none.most, 4242);
+	assert_int_equal(none.max, 4242);
 }
 
 #define BUFFER_POOL_TEST(name) cmocka_unit_test_setup_teardown(name, open_pieces, close_pieces)

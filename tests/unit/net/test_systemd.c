@@ -3,7 +3,7 @@
  * What a service manager passes in the environment; each test runs in a child, because it changes
  * the environment.
  */
-#include "net/activation.h"
+#include "net/systemd.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -37,10 +37,10 @@ static void take(const void *argument)
 	set("LISTEN_PID", said->pid != NULL && strcmp(said->pid, "own") == 0 ? own : said->pid);
 	set("LISTEN_FDS", said->fds);
 	set("LISTEN_FDNAMES", "echo");
-	UNIT_CHILD_MUST(activation_take() == said->wanted);
+	UNIT_CHILD_MUST(systemd_take_sockets() == said->wanted);
 	UNIT_CHILD_MUST(getenv("LISTEN_PID") == NULL && getenv("LISTEN_FDS") == NULL &&
 			getenv("LISTEN_FDNAMES") == NULL);
-	UNIT_CHILD_MUST(activation_take() == 0);
+	UNIT_CHILD_MUST(systemd_take_sockets() == 0);
 }
 
 TEST(passed_sockets_are_taken_once_by_the_process_they_are_meant_for)
@@ -59,7 +59,7 @@ TEST(passed_sockets_are_taken_once_by_the_process_they_are_meant_for)
 		{ "own", "many", ERR_NOT_A_NUMBER },
 		{ "own", "-1", ERR_NOT_A_NUMBER },
 		{ "own", "2147483645", ERR_OUT_OF_RANGE },
-		{ "own", "2147483644", INT_MAX - ACTIVATION_FIRST_FD },
+		{ "own", "2147483644", INT_MAX - SYSTEMD_FIRST_FD },
 		{ "1", "many", 0 },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
@@ -88,16 +88,16 @@ static void tell(const void *argument)
 	int fd = listen_for_news(&address, n);
 	set("NOTIFY_SOCKET", name);
 
-	struct activation_notify notify = { 0 };
+	struct systemd_notify notify = { 0 };
 	char wakeup[32] = { 0 };
-	UNIT_CHILD_MUST(activation_open_notify(&notify) == 0);
+	UNIT_CHILD_MUST(systemd_open_notify(&notify) == 0);
 	UNIT_CHILD_MUST(notify.is_open && unit_is_cloexec(notify.fd));
 	UNIT_CHILD_MUST(getenv("NOTIFY_SOCKET") == NULL);
-	activation_tell(&notify, "READY=1");
+	systemd_send_state(&notify, "READY=1");
 	UNIT_CHILD_MUST(read(fd, wakeup, sizeof(wakeup)) == 7 && strcmp(wakeup, "READY=1") == 0);
-	activation_close_notify(&notify);
+	systemd_close_notify(&notify);
 	UNIT_CHILD_MUST(!notify.is_open);
-	activation_tell(&notify, "STOPPING=1");
+	systemd_send_state(&notify, "STOPPING=1");
 	UNIT_CHILD_MUST(read(fd, wakeup, sizeof(wakeup)) < 0);
 }
 
@@ -115,11 +115,11 @@ TEST(a_manager_with_a_path_or_an_abstract_name_gets_the_message)
 static void notify_without_manager(const void *argument)
 {
 	(void)argument;
-	struct activation_notify notify = { 0 };
+	struct systemd_notify notify = { 0 };
 	set("NOTIFY_SOCKET", NULL);
-	UNIT_CHILD_MUST(activation_open_notify(&notify) == 0 && !notify.is_open);
-	activation_tell(&notify, "READY=1");
-	activation_close_notify(&notify);
+	UNIT_CHILD_MUST(systemd_open_notify(&notify) == 0 && !notify.is_open);
+	systemd_send_state(&notify, "READY=1");
+	systemd_close_notify(&notify);
 	UNIT_CHILD_MUST(unit_is_open(0));
 }
 
@@ -136,10 +136,10 @@ struct unreachable {
 static void fail_to_reach(const void *argument)
 {
 	const struct unreachable *row = argument;
-	struct activation_notify notify = { 0 };
+	struct systemd_notify notify = { 0 };
 	size_t before = unit_open_descriptors();
 	set("NOTIFY_SOCKET", row->name);
-	UNIT_CHILD_MUST(activation_open_notify(&notify) == row->wanted);
+	UNIT_CHILD_MUST(systemd_open_notify(&notify) == row->wanted);
 	UNIT_CHILD_MUST(!notify.is_open && getenv("NOTIFY_SOCKET") == NULL);
 	UNIT_CHILD_MUST(unit_open_descriptors() == before);
 }

@@ -3,15 +3,15 @@
  * Service manager: takes sockets that it passed (sd_listen_fds(3)) and sends it our state
  * (sd_notify(3)). Both protocols need only a few lines, by design.
  */
-#ifndef NET_ACTIVATION_H
-#define NET_ACTIVATION_H
+#ifndef NET_SYSTEMD_H
+#define NET_SYSTEMD_H
 
 #include <stdbool.h>
 
 #include "base/compiler.h"
 
 /* The first passed descriptor; the others follow it. */
-#define ACTIVATION_FIRST_FD 3
+#define SYSTEMD_FIRST_FD 3
 
 /*
  * Returns the number of descriptors passed to this process: LISTEN_FDS, if LISTEN_PID is our pid.
@@ -19,10 +19,10 @@
  * its own. Must be called only once. Returns 0 if nothing was passed, or ERR_NOT_A_NUMBER or
  * ERR_OUT_OF_RANGE.
  */
-MUST_USE int activation_take(void);
+MUST_USE int systemd_take_sockets(void);
 
 /* Connection to the service manager. A zeroed one is closed. */
-struct activation_notify {
+struct systemd_notify {
 	bool is_open;
 	int fd;
 	const char *unsent; /* the state that did not fit into the manager's queue, NULL: none */
@@ -32,16 +32,16 @@ struct activation_notify {
  * Opens the socket that NOTIFY_SOCKET names, if it is set, and removes the variable from the
  * environment. Returns 0, also if it is not set, or -errno.
  */
-MUST_USE int activation_open_notify(struct activation_notify *ret_notify);
+MUST_USE int systemd_open_notify(struct systemd_notify *ret_notify);
 
 /*
  * Sends "READY=1" or "STOPPING=1" (a string constant) without waiting. If the manager's queue is
- * full, the state replaces any older unsent one and is kept for activation_retry(). Other errors
+ * full, the state replaces any older unsent one and is kept for systemd_retry_state(). Other errors
  * are ignored: the manager has its own timeout.
  */
-void activation_tell(struct activation_notify *notify, const char *state);
-void activation_retry(struct activation_notify *notify);
+void systemd_send_state(struct systemd_notify *notify, const char *state);
+void systemd_retry_state(struct systemd_notify *notify);
 
-void activation_close_notify(struct activation_notify *notify);
+void systemd_close_notify(struct systemd_notify *notify);
 
 #endif

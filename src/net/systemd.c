@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "net/activation.h"
+#include "net/systemd.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -20,7 +20,7 @@ static bool is_meant(const char *pid)
 	return pid != NULL && units_parse_count(pid, &number) == 0 && number == (uint64_t)getpid();
 }
 
-int activation_take(void)
+int systemd_take_sockets(void)
 {
 	const char *count = getenv("LISTEN_FDS");
 	uint64_t number = 0;
@@ -32,7 +32,7 @@ int activation_take(void)
 	unsetenv("LISTEN_FDNAMES");
 	if (rc < 0)
 		return rc;
-	return number <= INT_MAX - ACTIVATION_FIRST_FD ? (int)number : ERR_OUT_OF_RANGE;
+	return number <= INT_MAX - SYSTEMD_FIRST_FD ? (int)number : ERR_OUT_OF_RANGE;
 }
 
 /* Parses the address in NOTIFY_SOCKET: a path, or an abstract name that begins with '@'. */
@@ -53,7 +53,7 @@ MUST_USE static int notify_address(const char *name, struct addr *ret_addr)
 	return 0;
 }
 
-int activation_open_notify(struct activation_notify *ret_notify)
+int systemd_open_notify(struct systemd_notify *ret_notify)
 {
 	const char *name = getenv("NOTIFY_SOCKET");
 	if (name == NULL)
@@ -73,11 +73,11 @@ int activation_open_notify(struct activation_notify *ret_notify)
 		io_close(&fd);
 		return rc;
 	}
-	*ret_notify = (struct activation_notify){ .is_open = true, .fd = fd };
+	*ret_notify = (struct systemd_notify){ .is_open = true, .fd = fd };
 	return 0;
 }
 
-void activation_tell(struct activation_notify *notify, const char *state)
+void systemd_send_state(struct systemd_notify *notify, const char *state)
 {
 	if (!notify->is_open)
 		return;
@@ -85,13 +85,13 @@ void activation_tell(struct activation_notify *notify, const char *state)
 	notify->unsent = n == -EAGAIN ? state : NULL;
 }
 
-void activation_retry(struct activation_notify *notify)
+void systemd_retry_state(struct systemd_notify *notify)
 {
 	if (notify->unsent != NULL)
-		activation_tell(notify, notify->unsent);
+		systemd_send_state(notify, notify->unsent);
 }
 
-void activation_close_notify(struct activation_notify *notify)
+void systemd_close_notify(struct systemd_notify *notify)
 {
 	if (notify->is_open)
 		io_close(&notify->fd);
