@@ -68,7 +68,7 @@ TEST(a_unix_path_is_a_host_without_port)
 	assert_int_equal(talk("unix:/no/such/path"), STATUS_NO_CONNECTION);
 	assert_string_equal(log_of.text,
 			    "tcpecho: cannot connect to unix:/no/such/path: no such file or "
-			    "directory (is a server listening there?)\n");
+			    "directory (its directory does not exist)\n");
 }
 
 TEST(what_is_wrong_is_named)
