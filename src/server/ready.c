@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -43,17 +42,12 @@ static void announce_all(const struct server *server, const char *why)
 
 /* ---- --ready-fd ---- */
 
-/* Maximum size of all lines. */
-#define TEXT_SIZE ((size_t)LISTENERS_MAX * ADDR_TEXT_SIZE)
-
 void ready_close(struct ready_lines *ready)
 {
 	if (ready->writer.fd > STDERR_FILENO)
 		io_close(&ready->writer.fd);
 	ready->writer.fd =
 		-1; /* a copier process writes the rest, if it is read before this process ends */
-	free(ready->text);
-	ready->text = NULL;
 }
 
 int ready_write(struct ready_lines *ready)
@@ -106,8 +100,9 @@ MUST_USE static enum exit_status write_addresses(struct server *server)
 	const struct listeners *listeners = &server->listeners;
 	int fd = ready->writer.fd;
 	for (size_t i = 0; fd >= 0 && i < listeners->n; i++)
-		ready->size += (size_t)snprintf(ready->text + ready->size, TEXT_SIZE - ready->size,
-						"%s\n", addr_format(&listeners->list[i].addr).text);
+		ready->size +=
+			(size_t)snprintf(ready->text + ready->size, READY_TEXT_SIZE - ready->size,
+					 "%s\n", addr_format(&listeners->list[i].addr).text);
 	int rc = ready_write(ready);
 	return rc == 0 || rc == -EAGAIN ? STATUS_OK : cannot_write(fd, rc);
 }
@@ -139,9 +134,6 @@ enum exit_status ready_open(int fd, int n_passed, struct ready_lines *ready)
 	}
 	int rc = io_check_writable(fd);
 	if (rc == 0) {
-		ready->text = calloc(1, TEXT_SIZE);
-		if (ready->text == NULL)
-			return cannot_write(fd, -ENOMEM);
 		writer_open(fd, WRITER_LOCAL_FILES, &ready->writer);
 		ready->is_file = is_file(fd);
 		return STATUS_OK;

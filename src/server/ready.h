@@ -11,16 +11,21 @@
 
 #include "base/compiler.h"
 #include "base/exit_status.h"
+#include "net/addr.h"
 #include "net/writer.h"
+#include "server/listeners.h"
 
 struct server;
+
+/* Maximum size of all lines. */
+#define READY_TEXT_SIZE ((size_t)LISTENERS_MAX * ADDR_TEXT_SIZE)
 
 /* The addresses, one per line, that are not yet written to --ready-fd. */
 struct ready_lines {
 	struct writer writer; /* fd is -1 if there is no --ready-fd, or all is written */
 	bool is_file;         /* a file or a device, not a pipe or a socket */
 	size_t from, size;
-	char *text; /* NULL if there is no --ready-fd */
+	char *text; /* READY_TEXT_SIZE bytes of the caller */
 };
 
 /*

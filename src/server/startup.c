@@ -444,6 +444,7 @@ enum exit_status serve_run(const struct serve_options *asked)
 		_Alignas(4096) struct control control;
 		struct server server;
 	} state;
+	static char ready_text[READY_TEXT_SIZE];
 	struct serve_options options = *asked;
 	struct writer log;
 	config = (struct server_config){
@@ -456,7 +457,7 @@ enum exit_status serve_run(const struct serve_options *asked)
 	};
 	state.control = (struct control){
 		.signals_fd = -1,
-		.ready.writer = { .fd = -1, .copier_fd = -1 },
+		.ready = { .writer = { .fd = -1, .copier_fd = -1 }, .text = ready_text },
 	};
 	state.server = (struct server){ .config = &config, .control = &state.control };
 	enum exit_status status = open_log(&log);

@@ -203,7 +203,6 @@ SERVE_RULES = [
 
 # Some calls with the same name and detail have two meanings. These are the rules for the second meaning.
 SERVE_ALSO = [
-    Rule("calloc", "*", Outcome(Kind.REFUSED, 4, "cannot write to --ready-fd .*: {cause}"), "no room for its lines"),
     Rule("readdir", "ENOENT", Outcome(Kind.LESS, 0, r"warning: at most \d+ clients? instead of \d+"),
          "the C library takes it for the end: fewer descriptors seem open, and the limit is raised less"),
     Rule("bind listen", "EADDRINUSE", UNHARMED, "another port is tried; or the path is stale"),

@@ -197,23 +197,22 @@ void worker_report_closed(struct worker *worker)
 	atomic_store_explicit(&worker->slot->has_closed, 1, memory_order_release);
 }
 
-/* Closes unix sockets that get no more connections: they would be ready all the time. */
-static void close_empty_listeners(struct worker *worker)
+/*
+ * Closes unix sockets that get no more connections: they would be ready all the time. The slot may
+ * have the bits of an earlier worker, so it does not show what this worker has closed.
+ */
+static void close_found_empty(struct worker *worker)
 {
 	struct listeners *listeners = &worker->server->listeners;
-	for (size_t i = 0; i < listeners->n; i++) {
-		if ((worker->admission.found_empty >> i & 1) != 0)
-			listener_close(&listeners->list[i]);
-	}
-}
-
-static void report_found_empty(struct worker *worker)
-{
 	uint64_t found = worker->admission.found_empty;
-	if (found == atomic_load_explicit(&worker->slot->found_empty, memory_order_relaxed))
+	if (found == worker->closed_empty)
 		return;
 	unwatch_listeners(worker);
-	close_empty_listeners(worker);
+	for (size_t i = 0; i < listeners->n; i++) {
+		if ((found >> i & 1) != 0)
+			listener_close(&listeners->list[i]);
+	}
+	worker->closed_empty = found;
 	atomic_store(&worker->slot->found_empty, found);
 }
 
@@ -253,7 +252,7 @@ static void begin_turn(struct worker *worker)
 MUST_USE static int end_turn(struct worker *worker)
 {
 	worker->is_in_turn = false;
-	report_found_empty(worker);
+	close_found_empty(worker);
 	/* It has clients: it moves to the end of the queue of waiters, behind the other workers. */
 	if (worker->was_woken && worker->n_workers > 1 && worker->server->clients.count > 0)
 		unwatch_listeners(worker);
@@ -288,9 +287,6 @@ bool worker_is_done(const struct worker *worker)
 int worker_open(struct worker *worker)
 {
 	admission_setup(&worker->admission, worker->server);
-	/* What an earlier worker of the slot found: an empty queue stays empty. */
-	worker->admission.found_empty = atomic_load(&worker->slot->found_empty);
-	close_empty_listeners(worker);
 	int rc = poller_open(&worker->poller);
 	if (rc < 0)
 		return rc;

@@ -72,6 +72,7 @@ struct worker {
 	bool waits_for_wakeup; /* the wake-up descriptor is in the epoll set */
 	bool is_in_turn;       /* worker_next_client() will be called again */
 	bool was_woken;        /* in this turn, for connections that may wait */
+	uint64_t closed_empty; /* one bit for each socket that it closed as empty */
 };
 
 /*
