@@ -8,6 +8,9 @@
 #include "base/exit_status.h"
 #include "base/log.h"
 #include "cli/option.h"
+#include "cli/run_info.h"
+#include "cli/serve_faults.h"
+#include "fault/fault.h"
 #include "server/client_limit.h"
 #include "server/startup.h"
 
@@ -27,6 +30,9 @@ enum {
 	READY_FD,
 	LOG,
 	QUIET,
+	FAULT,
+	FAULT_PORTS,
+	SEED,
 	N_OPTIONS
 };
 
@@ -196,12 +202,47 @@ static const struct option_row options[N_OPTIONS] = {
 		.help = "log no line when a client ends",
 		.details = "Log no line when a client ends.",
 	},
+	[FAULT] = {
+		.name = "fault",
+		.kind = OPTION_LIST,
+		.value_name = "SPEC",
+		.default_words = "none",
+		.help = "misbehave on request; help lists",
+		.details = "Misbehave on request, to test clients and what stands between. SPEC is "
+			   FAULT_GRAMMAR ". May be given up to 16 times. help: list "
+			   "the faults. See FAULTS ON REQUEST.",
+	},
+	[FAULT_PORTS] = {
+		.name = "fault-ports",
+		.kind = OPTION_COUNT,
+		.value_name = "PORT",
+		.least = 1,
+		.most = UINT16_MAX - FAULT_KINDS + 1,
+		.default_words = "none",
+		.help = "first of a port for each fault",
+		.details = "Open one more port for each fault, from PORT on, on the host of the "
+			   "first ADDRESS. Each has one fault, the example that help "
+			   "lists, and a line at the start names it.",
+	},
+	[SEED] = {
+		.name = "seed",
+		.kind = OPTION_COUNT,
+		.value_name = "N",
+		.most = UINT64_MAX,
+		.default_words = "random",
+		.help = "seed of the faults",
+		.details = "The seed by which faults choose connections and jitter. A server that "
+			   "is started with the same faults and seed does the same to the same "
+			   "connection. By default it is random, and the line that says "
+			   "\"listening on\" tells it.",
+	},
 };
 
 static const struct option_group groups[] = {
 	{ "engine", ENGINE },
 	{ "limits and timeouts", MAX_CLIENTS },
 	{ "start and log", USER },
+	{ "faults on request", FAULT },
 	{ 0 },
 };
 
@@ -268,11 +309,14 @@ MUST_USE static enum exit_status check_engine_options(const struct arguments *ar
 
 static enum exit_status serve_main(const struct arguments *arguments)
 {
+	static const struct serve_fault_rows faults = { FAULT_PORTS, SEED };
 	static struct addr_spec addresses[LISTENERS_MAX]; /* too large for a stack */
 	const uint64_t *values = arguments->values;
 	size_t n_engines = count_engines();
 	if (values[ENGINE] == n_engines + CHOICE_HELP)
 		return list_engines();
+	if (serve_faults_wants_help(arguments))
+		return serve_faults_list();
 	const struct engine *engine = values[ENGINE] < n_engines ? engines[values[ENGINE]] : NULL;
 	struct serve_options config = {
 		.engine = engine,
@@ -294,6 +338,8 @@ static enum exit_status serve_main(const struct arguments *arguments)
 	enum exit_status status = check_engine_options(arguments, engine);
 	if (status == STATUS_OK)
 		status = parse_addresses(arguments, addresses, &config.n_addresses);
+	if (status == STATUS_OK)
+		status = serve_faults_read(arguments, &faults, addresses, &config);
 	if (status != STATUS_OK)
 		return status;
 	log_setup((enum log_format)values[LOG], log_colour_wanted());
@@ -342,12 +388,27 @@ static const char *const reasons[] = {
 	"source-limit: more clients of one source waited than allowed.",
 	"killed: the process that served the connection was killed; signal= names the signal.",
 	"error: any other error; error= names it.",
+	"fault: a fault on request ended the connection.",
+	NULL,
+};
+
+static const char *const faults_on_request[] = {
+	"A fault is " FAULT_GRAMMAR ": tcpecho serve --fault help lists the names. The server "
+	"does this one thing wrong and everything else right.",
+	"WHEN is a byte offset of the echo (64k), a time since accept (3s), accept, eof, or "
+	"idle=TIME. every=N: every Nth connection. p=1/N: one connection of N. conn=N: "
+	"connection N only. The seed decides which.",
+	"A fault of bytes depends on the seed, the number of the connection and the byte "
+	"offset only, not on segments, the engine or workers. The line of a connection in the "
+	"log names the faults that had an effect, its number and the seed: fault=rst@1048576 "
+	"conn=42 seed=7. A server that is started with these does the same again.",
 	NULL,
 };
 
 static const struct man_section sections[] = {
 	{ "SIGNALS", signals },
 	{ "CLOSE REASONS", reasons },
+	{ "FAULTS ON REQUEST", faults_on_request },
 	{ 0 },
 };
 

@@ -34,15 +34,20 @@ void echo_ended(struct echo *echo)
 	echo->want = echo->want == ECHO_READ ? ECHO_FINISH : ECHO_CLOSE;
 }
 
-void echo_sent(struct echo *echo, size_t n)
+void echo_taken(struct echo *echo, size_t n)
 {
 	assert(echo->want == ECHO_WRITE);
 	assert(n > 0 && n <= echo->kept);
-	echo->out += n;
 	echo->kept_at += n;
 	echo->kept -= n;
 	if (echo->kept == 0)
 		echo->want = ECHO_READ;
+}
+
+void echo_sent(struct echo *echo, size_t n)
+{
+	echo_taken(echo, n);
+	echo->out += n;
 }
 
 void echo_finished(struct echo *echo)

@@ -74,6 +74,12 @@ void echo_ended(struct echo *echo);
 /* 0 < n <= kept bytes were sent. */
 void echo_sent(struct echo *echo, size_t n);
 
+/*
+ * 0 < n <= kept bytes were taken out of the buffer, by a layer that sends them later or drops them
+ * (src/fault). They do not count as sent.
+ */
+void echo_taken(struct echo *echo, size_t n);
+
 /* The FIN was sent. */
 void echo_finished(struct echo *echo);
 

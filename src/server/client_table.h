@@ -48,9 +48,12 @@ struct client {
 	struct peer peer;
 	uint64_t start_ns;
 	_Atomic uint32_t serial; /* number in this table, from 1; 0: the entry is free */
-	uint32_t next_free;      /* in a free entry: the next free entry, index + 1 */
-	pid_t pid;               /* the child that serves only this client, 0: none */
-	int fd;                  /* the connected socket, in the process that serves it */
+	union {
+		uint32_t next_free; /* in a free entry: the next free entry, index + 1 */
+		uint32_t fault_tag; /* otherwise, with faults on request: server/faults.h */
+	};
+	pid_t pid;       /* the child that serves only this client, 0: none */
+	int fd;          /* the connected socket, in the process that serves it */
 	uint64_t ticket; /* in a worker: the client's number in the supervisor's table, or 0 */
 };
 

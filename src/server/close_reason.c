@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "net/signals.h"
+#include "server/faults.h"
 
 enum close_reason close_reason_of_code(int code)
 {
@@ -25,7 +26,17 @@ enum close_reason close_reason_of_code(int code)
 	}
 }
 
-void conn_record_log(const struct conn_record *facts)
+/* Adds the faults that had an effect, joined by "+", and what repeats them. */
+static void add_faults(struct log_record *record, const struct conn_record *facts,
+		       const struct faults *faults)
+{
+	const struct fault_set *set = faults_set(faults, facts->fault_tag);
+	log_record_text(record, "fault", faults_format_fired(set, facts->fired).text);
+	log_record_count(record, "conn", faults_number(facts->fault_tag));
+	log_record_count(record, "seed", set->seed);
+}
+
+void conn_record_log(const struct conn_record *facts, const struct faults *faults)
 {
 	static const char *const words[] = {
 #define X(name, word) word,
@@ -45,5 +56,7 @@ void conn_record_log(const struct conn_record *facts)
 		log_record_text(&record, "signal", signals_name(facts->signal).text);
 	if (facts->reason == CLOSE_ERROR)
 		log_record_text(&record, "error", err_name(facts->code));
+	if (faults != NULL)
+		add_faults(&record, facts, faults);
 	log_record_end(&record);
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 struct engine;
+struct faults;
 
 /*
  * Maximum bytes per receive, and maximum bytes kept for a client that does not read. Large, so that
@@ -26,9 +27,10 @@ struct server_config {
 	uint64_t drain_timeout_ns;
 	uint64_t busy_poll_ns; /* event loops: time to poll before sleeping */
 	uint32_t max_clients;
-	uint32_t n_workers;  /* in engines that have workers */
-	uint32_t per_worker; /* maximum clients at once per worker */
-	bool quiet;          /* no access log */
+	uint32_t n_workers;          /* in engines that have workers */
+	uint32_t per_worker;         /* maximum clients at once per worker */
+	bool quiet;                  /* no access log */
+	const struct faults *faults; /* NULL: none */
 };
 
 #endif

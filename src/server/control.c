@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "server/faults.h"
 #include "server/control.h"
 
 #include <errno.h>
@@ -155,8 +156,11 @@ void control_count(struct server *server, const struct conn_record *record)
 	totals->cut_off += is_cut_off(server, record->reason);
 	totals->in += record->in;
 	totals->out += record->out;
+	const struct faults *faults = server->config->faults;
+	if (faults != NULL && record->fault_tag != 0)
+		faults_client_ended(faults);
 	if (!server->config->quiet)
-		conn_record_log(record);
+		conn_record_log(record, faults);
 }
 
 void totals_add_client(struct totals *totals, const struct client *client)

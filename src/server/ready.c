@@ -14,30 +14,50 @@
 #include "net/io.h"
 #include "server/control.h"
 #include "server/engine.h"
+#include "server/faults.h"
 
-static void announce(const char *addr, const struct server *server, const char *why)
+/* Returns ", misbehaves on request: rst@1048576, seed 7"; "" without faults. */
+static struct faults_text faults_of(const struct server *server, const struct addr *addr)
+{
+	struct faults_text faults = { "" }, list;
+	if (server->config->faults == NULL)
+		return faults;
+	list = faults_format(server->config->faults, addr);
+	snprintf(faults.text, sizeof(faults.text), ", misbehaves on request: %.400s, seed %" PRIu64,
+		 list.text, server->config->faults->set.seed);
+	return faults;
+}
+
+static void announce(const struct addr *listens_on, const struct server *server, const char *why)
 {
 	const char *engine = server->config->engine->name;
 	uint32_t max_clients = server->config->max_clients;
+	struct addr_text addr = addr_format(listens_on);
 	if (!log_is_json()) {
-		log_notice("listening on %s (engine %s%s, at most %s)", addr, engine, why,
-			   units_count(max_clients, "client").text);
+		log_notice("listening on %s (engine %s%s, at most %s%s)", addr.text, engine, why,
+			   units_count(max_clients, "client").text,
+			   faults_of(server, listens_on).text);
 		return;
 	}
 	struct log_record record;
 	log_record_begin(&record, "listening");
-	log_record_text(&record, "address", addr);
+	log_record_text(&record, "address", addr.text);
 	log_record_text(&record, "engine", engine);
 	log_record_count(&record, "max_clients", max_clients);
 	if (*why != '\0')
 		log_record_text(&record, "chosen", why + strlen(", "));
+	if (server->config->faults != NULL) {
+		log_record_text(&record, "fault",
+				faults_format(server->config->faults, listens_on).text);
+		log_record_count(&record, "seed", server->config->faults->set.seed);
+	}
 	log_record_end(&record);
 }
 
 static void announce_all(const struct server *server, const char *why)
 {
 	for (size_t i = 0; i < server->listeners.n; i++)
-		announce(addr_format(&server->listeners.list[i].addr).text, server, why);
+		announce(&server->listeners.list[i].addr, server, why);
 }
 
 /* ---- --ready-fd ---- */

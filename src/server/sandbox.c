@@ -241,6 +241,12 @@ static const struct seccomp_rule ring_opening_rules[] = {
 		      SECCOMP_IS(3, MAP_SHARED | MAP_POPULATE) } },
 };
 
+/* Faults on request: io_reset_on_close(), and the port of a client. */
+static const struct seccomp_rule fault_rules[] = {
+	SETSOCKOPT(SOL_SOCKET, SO_LINGER),
+	{ .call = __NR_getsockname },
+};
+
 /* Removing the paths of unix listening sockets; Landlock allows this only in their directories. */
 static const struct seccomp_rule path_rules[] = {
 #ifdef __NR_newfstatat
@@ -324,6 +330,7 @@ MUST_USE static int install_server_filter(const struct listeners *listeners,
 		RULES_IF(needs->has_threads, thread_rules),
 		RULES_IF(needs->has_rings, ring_rules),
 		RULES_IF(needs->has_rings, ring_opening_rules),
+		RULES_IF(needs->has_faults, fault_rules),
 	};
 	const struct seccomp_filter filter =
 		seccomp_compile(tables, ARRAY_LEN(tables), SECCOMP_OTHERWISE_FAIL);
@@ -333,7 +340,10 @@ MUST_USE static int install_server_filter(const struct listeners *listeners,
 MUST_USE static int give_up_calls(struct sandbox *sandbox, const struct listeners *listeners,
 				  const struct sandbox_needs *needs)
 {
-	static const struct seccomp_rules child[] = { SECCOMP_RULES(child_rules) };
+	const struct seccomp_rules child[] = {
+		SECCOMP_RULES(child_rules),
+		RULES_IF(needs->has_faults, fault_rules),
+	};
 	int rc = install_server_filter(listeners, needs);
 	if (rc < 0)
 		return rc;
@@ -405,6 +415,7 @@ int sandbox_enter_worker(const struct sandbox *sandbox)
 		SECCOMP_RULES(worker_rules),
 		SECCOMP_RULES(serving_rules),
 		RULES_IF(needs->has_dispatch, taking_rules),
+		RULES_IF(needs->has_faults, fault_rules),
 		SECCOMP_RULES(own),
 	};
 	if (!sandbox->has_filters)

@@ -46,6 +46,7 @@ struct sandbox_needs {
 	bool has_dispatch; /* the supervisor passes connections to workers (dispatch.h) */
 	bool has_threads;  /* workers start threads */
 	bool has_rings;    /* workers wait with io_uring(7) */
+	bool has_faults;   /* it misbehaves on request (server/faults.h) */
 };
 
 struct sandbox {

@@ -7,6 +7,7 @@
 #include "net/io.h"
 #include "net/wakeup.h"
 #include "server/control.h"
+#include "server/faults.h"
 #include "server/workers/event_ring.h"
 
 void server_log_shortage(const struct server *server, const char *what, int code)
@@ -20,8 +21,8 @@ static enum close_reason reason_of_child(const struct conn_stats *stats, int sig
 {
 	if (signal != 0)
 		return CLOSE_KILLED;
-	enum close_reason reason =
-		(enum close_reason)atomic_load_explicit(&stats->reason, memory_order_acquire);
+	int stored = atomic_load_explicit(&stats->reason, memory_order_acquire);
+	enum close_reason reason = (enum close_reason)(stored & FAULTS_REASON_MASK);
 	return reason == CLOSE_NONE || status != 0 ? CLOSE_ERROR : reason;
 }
 
@@ -67,6 +68,9 @@ void server_client_ended(struct server *server, struct client *client, int signa
 		.signal = signal,
 		.serial = atomic_load_explicit(&client->serial, memory_order_relaxed),
 		.ticket = client->ticket,
+		.fault_tag = client->fault_tag,
+		.fired = (uint32_t)atomic_load_explicit(&stats->reason, memory_order_relaxed) >>
+			 FAULTS_REASON_BITS,
 	};
 	count_ended(server, &record);
 	client_table_remove(&server->clients, client);

@@ -29,6 +29,7 @@
 #include "server/port_check.h"
 #include "server/ready.h"
 #include "server/start_remedy.h"
+#include "server/faults.h"
 #include "server/workers/supervisor.h"
 
 /* ---- limits ---- */
@@ -291,6 +292,7 @@ MUST_USE static enum exit_status give_up_rights(struct server *server)
 {
 	struct sandbox_needs needs = server->config->engine->sandbox;
 	needs.has_dispatch = needs.has_workers && server->config->max_per_source != 0;
+	needs.has_faults = server->config->faults != NULL;
 	int rc = sandbox_enter(&server->sandbox, &server->listeners, &needs);
 	if (rc == 0)
 		return STATUS_OK;
@@ -433,6 +435,18 @@ MUST_USE static enum exit_status open_log(struct writer *ret_writer)
 	return STATUS_OK;
 }
 
+MUST_USE static enum exit_status open_faults(const struct serve_options *options,
+					     struct server_config *config)
+{
+	int rc = options->faults != NULL ? faults_open(options->faults) : 0;
+	if (rc < 0) {
+		log_error("cannot start serving: %s", err_text(rc).text);
+		return STATUS_MACHINE;
+	}
+	config->faults = options->faults;
+	return STATUS_OK;
+}
+
 enum exit_status serve_run(const struct serve_options *asked)
 {
 	static struct server_config config;
@@ -461,6 +475,8 @@ enum exit_status serve_run(const struct serve_options *asked)
 	};
 	state.server = (struct server){ .config = &config, .control = &state.control };
 	enum exit_status status = open_log(&log);
+	if (status == STATUS_OK)
+		status = open_faults(&options, &config);
 	if (status == STATUS_OK)
 		status = start_and_run(&options, &config, &state.server);
 	listeners_close(&state.server.listeners);

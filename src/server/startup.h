@@ -17,6 +17,8 @@
 #define SERVE_DEFAULT_PORT 9877
 
 /* What the command line asks for. */
+struct faults;
+
 struct serve_options {
 	const struct engine *engine;       /* NULL: the best engine that this machine allows */
 	const struct addr_spec *addresses; /* none: passed sockets, else SERVE_DEFAULT_PORT */
@@ -32,6 +34,7 @@ struct serve_options {
 	bool become_user;    /* after the addresses are open */
 	uid_t user;
 	bool quiet;
+	struct faults *faults; /* faults on request; NULL: none. shared: filled in by serve_run() */
 };
 
 /*

@@ -13,10 +13,11 @@ MAY_INCLUDE = {
     "net": {"base"},
     "stats": {"base"},
     "echo": set(),
-    "server": {"base", "net", "echo"},
+    "fault": {"base", "echo"},
+    "server": {"base", "net", "echo", "fault"},
     "client": {"base", "net", "stats"},
     "report": {"base", "net", "stats"},
-    "cli": {"base", "net", "stats", "server", "client", "report"},
+    "cli": {"base", "net", "stats", "fault", "server", "client", "report"},
 }
 
 # The build generates version.h.

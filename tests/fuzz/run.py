@@ -36,6 +36,7 @@ TARGETS = {
     "addr": (320, "an address that was parsed, or is from the kernel, is printed and parses to itself"),
     "hlog": (256, "a histogram is read and written unchanged; other input gets an error and adds nothing"),
     "http": (256, "each HTTP request has one response, whatever follows it"),
+    "fault": (96, "a fault is printed and parses to itself, and hits the same bytes for any two segmentations"),
     "limit": (64, "a threshold is parsed and checked against any two sides; other input gets one error message"),
     "units": (64, "counts, durations and times equal exact arithmetic; printed values parse to themselves"),
 }

@@ -16,7 +16,9 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "echo/echo.h"
+#include "fault/fault_stream.h"
 #include "net/io.h"
+#include "server/faults.h"
 #include "server/linger.h"
 
 /*
@@ -313,6 +315,123 @@ static void session_finish(struct session *session)
 		echo_finished(&session->echo);
 }
 
+/* ---- faults on request (fault/fault_stream.h) ---- */
+
+/* Waits for an event or a time. Ends the connection if it was idle for too long. */
+static void wait_in_fault(struct session *session, short events, uint64_t until_ns)
+{
+	uint64_t idle_ns =
+		session->idle_timeout_ns == 0
+			? CLOCK_NEVER
+			: clock_after_ns(fault_moved_ns(session->faults), session->idle_timeout_ns);
+	if (!wait_once(session, events, clock_earlier_ns(until_ns, idle_ns)) && idle_ns < until_ns)
+		session_stop(session, CLOSE_IDLE, clock_deadline_ns(LINGER_IDLE_NS));
+	int code = io_pending_error(session->fd);
+	if (code < 0 && echo_wants(&session->echo) != ECHO_CLOSE)
+		fail(session, code);
+}
+
+static void receive_in_fault(struct session *session, const struct fault_step *step)
+{
+	size_t size = step->size < CLIENT_BUFFER_SIZE ? step->size : CLIENT_BUFFER_SIZE;
+	ssize_t n = io_recv(session->fd, session->buffer, size);
+	if (n > 0) {
+		echo_got(&session->echo, (size_t)n);
+		fault_received(session->faults, (size_t)n, clock_now_ns());
+	} else if (n == 0) {
+		echo_ended(&session->echo);
+	} else if (n == -EAGAIN) {
+		wait_in_fault(session, POLLIN, step->until_ns);
+	} else if (err_is_shortage((int)n)) {
+		session_wait_out_shortage(session);
+	} else {
+		fail(session, (int)n);
+	}
+}
+
+static void send_in_fault(struct session *session, const struct fault_step *step)
+{
+	ssize_t n = io_send(session->fd, step->bytes, step->size);
+	if (n > 0)
+		fault_sent(session->faults, &session->echo, (size_t)n, clock_now_ns());
+	else if (n == -EAGAIN)
+		wait_in_fault(session, POLLOUT, step->until_ns);
+	else if (err_is_shortage((int)n))
+		session_wait_out_shortage(session);
+	else
+		fail(session, (int)n);
+}
+
+static void send_fin_in_fault(struct session *session)
+{
+	int rc = io_send_end(session->fd);
+	if (rc < 0)
+		fail(session, rc);
+	else
+		fault_fin_sent(session->faults);
+}
+
+/* Acknowledgements cause no event: looks for them every millisecond. */
+static void reset_in_fault(struct session *session, const struct fault_step *step)
+{
+	uint64_t now_ns = clock_now_ns();
+	if (now_ns < step->until_ns && io_unacknowledged(session->fd) > 0) {
+		wait_in_fault(session, 0, now_ns + CLOCK_NS_PER_MS);
+		return;
+	}
+	io_reset_on_close(session->fd);
+	session_set_reason(session, CLOSE_FAULT, 0);
+	echo_failed(&session->echo);
+}
+
+/* Returns false if the echo itself has the next step. */
+static bool step_in_fault(struct session *session)
+{
+	struct fault_stream *faults = session->faults;
+	if (session->echo.stopped)
+		return false;
+	if (must_poll(session))
+		ignore_result(wait_once(session, 0, 0)); /* only to notice the end of the server */
+	if (session->is_aborting) {
+		stop_for_drain(session);
+		return true;
+	}
+	if (fault_watches_peer(faults) && io_is_ready(session->fd, POLLRDHUP))
+		fault_peer_closed(faults);
+	struct fault_step step =
+		fault_stream_next(faults, &session->echo, session->buffer, clock_now_ns());
+	switch (step.action) {
+	case FAULT_RECEIVE:
+		receive_in_fault(session, &step);
+		break;
+	case FAULT_SEND:
+		send_in_fault(session, &step);
+		break;
+	case FAULT_SLEEP:
+		wait_in_fault(session, 0, step.until_ns);
+		break;
+	case FAULT_FOLLOW:
+		return false;
+	case FAULT_SEND_FIN:
+		send_fin_in_fault(session);
+		break;
+	case FAULT_STOP:
+		session_stop(session, CLOSE_FAULT, clock_deadline_ns(LINGER_IDLE_NS));
+		break;
+	case FAULT_RESET:
+		reset_in_fault(session, &step);
+		break;
+	}
+	return true;
+}
+
+/* The reason, and above it the faults that had an effect (server/faults.h). */
+static int reason_to_store(const struct session *session)
+{
+	uint32_t fired = session->faults != NULL ? fault_fired(session->faults) : 0;
+	return (int)(session->reason | fired << FAULTS_REASON_BITS);
+}
+
 static void publish_stats(const struct session *session)
 {
 	struct conn_stats *stats = session->stats;
@@ -324,6 +443,8 @@ enum close_reason session_run(struct session *session)
 {
 	assert((uintptr_t)session->buffer % IO_ALIGNMENT == 0);
 	for (session->is_interrupted = false; !session->is_interrupted; publish_stats(session)) {
+		if (session->faults != NULL && step_in_fault(session))
+			continue;
 		switch (echo_wants(&session->echo)) {
 		case ECHO_READ:
 		case ECHO_DISCARD:
@@ -337,7 +458,7 @@ enum close_reason session_run(struct session *session)
 			break;
 		case ECHO_CLOSE:
 			session_set_reason(session, CLOSE_EOF, 0);
-			atomic_store_explicit(&session->stats->reason, (int)session->reason,
+			atomic_store_explicit(&session->stats->reason, reason_to_store(session),
 					      memory_order_release);
 			return session->reason;
 		}

@@ -17,12 +17,13 @@
 #include "server/config.h"
 
 struct session {
-	int fd;                   /* the connected socket; the session does not close it */
-	bool is_unix;             /* not TCP: no byte is ever in transit */
-	int shutdown_fd;          /* readable or hung up: the server aborts the connection */
-	uint64_t recv_timeout_ns; /* receive timeout of the socket (SO_RCVTIMEO), 0: none */
-	uint64_t idle_timeout_ns; /* idle timeout, 0: none */
-	struct conn_stats *stats; /* updated at every step */
+	int fd;                      /* the connected socket; the session does not close it */
+	bool is_unix;                /* not TCP: no byte is ever in transit */
+	int shutdown_fd;             /* readable or hung up: the server aborts the connection */
+	uint64_t recv_timeout_ns;    /* receive timeout of the socket (SO_RCVTIMEO), 0: none */
+	uint64_t idle_timeout_ns;    /* idle timeout, 0: none */
+	struct conn_stats *stats;    /* updated at every step */
+	struct fault_stream *faults; /* faults on request; NULL: none */
 	unsigned char *buffer; /* IO_ALIGNED, CLIENT_BUFFER_SIZE bytes; only the session uses it */
 
 	/*

@@ -28,6 +28,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -40,6 +41,7 @@
 #include "net/signals.h"
 #include "server/admission.h"
 #include "server/blocking/session.h"
+#include "server/faults.h"
 #include "server/control.h"
 #include "server/sandbox.h"
 #include "server/shutdown_pipe.h"
@@ -83,6 +85,15 @@ static struct {
 } child_memory;
 
 /*
+ * Faults on request: of the next child, and its memory for them. Not in shared memory, which a
+ * child that was taken over could change for another one.
+ */
+static struct {
+	struct fault_conn conn;
+	void *memory; /* NULL: none */
+} child_faults;
+
+/*
  * Parameters common to all children, written once, before the first child. Children cannot use the
  * parent's stack (net/fork.h).
  */
@@ -118,6 +129,8 @@ static int child_main(void *argument)
 		.stats = &child->stats,
 		.buffer = child_memory.buffer,
 	};
+	if (child_faults.memory != NULL)
+		session.faults = fault_stream_begin(child_faults.memory, &child_faults.conn);
 	ignore_result(session_run(&session)); /* the result is in the statistics for the parent */
 	_exit(0); /* not exit(3): stdio and atexit handlers belong to the parent */
 }
@@ -167,14 +180,19 @@ static void fork_start_child(struct fork_engine *engine, struct client *client)
 {
 	struct fork_client *served = fork_client_of(client);
 	struct child *child = child_of(engine, client);
+	const struct faults *faults = engine->server->config->faults;
 	served->has_filter = sandbox_acquire_filter(&engine->server->sandbox, client->start_ns);
 	child->stats = (struct conn_stats){ 0 };
 	child->fd = client->fd;
 	child->is_unix = client->peer.family == AF_UNIX;
 	child->has_filter = served->has_filter;
 	snprintf(child->title, sizeof(child->title), TITLE "%s", peer_name(&client->peer).text);
+	if (faults != NULL)
+		faults_client_begins(faults, client, &child_faults.conn);
 	pid_t pid = fork_child(&child_memory.stack, child_main, child);
 	if (pid < 0) {
+		if (faults != NULL)
+			faults_client_ended(faults);
 		fork_release_filter(engine, client);
 		admission_put_back(&engine->admission, client, pid);
 		return;
@@ -323,6 +341,12 @@ static int fork_start(struct server *server)
 	rc = open_children(server);
 	if (rc < 0)
 		return rc;
+	if (server->config->faults != NULL) {
+		child_faults.memory = aligned_alloc(FAULT_STREAM_ALIGNMENT,
+						    faults_stream_size(server->config->faults));
+		if (child_faults.memory == NULL)
+			return -ENOMEM;
+	}
 	child_config.sandbox = server->sandbox;
 	child_config.shutdown_fd = children.shutdown_pipe.child_fd;
 	child_config.idle_timeout_ns = server->config->idle_timeout_ns;

@@ -19,7 +19,9 @@
  */
 #include "server/engine.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -27,6 +29,7 @@
 #include "net/listen.h"
 #include "net/proctitle.h"
 #include "server/blocking/session.h"
+#include "server/faults.h"
 #include "server/events/conn.h"
 #include "server/events/epoll_loop.h"
 #include "server/workers/supervisor.h"
@@ -41,6 +44,7 @@
 struct prefork {
 	struct worker *worker;
 	uint64_t idle_since_ns;
+	void *fault_memory; /* for faults on request; NULL: none */
 	IO_ALIGNED unsigned char buffer[CLIENT_BUFFER_SIZE];
 };
 
@@ -85,6 +89,11 @@ static void prefork_serve_client(struct prefork *prefork, struct client *client)
 		.interrupt_fd = worker->closing_fd,
 		.interrupt_ns = worker_deadline_ns(worker),
 	};
+	if (prefork->fault_memory != NULL) {
+		struct fault_conn conn;
+		faults_client_begins(server->config->faults, client, &conn);
+		session.faults = fault_stream_begin(prefork->fault_memory, &conn);
+	}
 	while (session_run(&session) == CLOSE_NONE) {
 		prefork_handle_interrupt(worker, &session);
 		session.interrupt_ns = worker_deadline_ns(worker);
@@ -115,13 +124,24 @@ MUST_USE static int prefork_take_turn(struct prefork *prefork)
 	return rc;
 }
 
+MUST_USE static int prefork_open_faults(struct prefork *prefork)
+{
+	const struct faults *faults = prefork->worker->server->config->faults;
+	if (faults == NULL)
+		return 0;
+	prefork->fault_memory = aligned_alloc(FAULT_STREAM_ALIGNMENT, faults_stream_size(faults));
+	return prefork->fault_memory != NULL ? 0 : -ENOMEM;
+}
+
 MUST_USE static int prefork_loop(struct worker *worker)
 {
 	static struct prefork prefork; /* its buffer is too large for a stack */
 	prefork.worker = worker;
 	prefork.idle_since_ns = clock_now_ns();
 	proctitle_set(TITLE_WAITING);
-	int rc = worker_open(worker);
+	int rc = prefork_open_faults(&prefork);
+	if (rc == 0)
+		rc = worker_open(worker);
 	if (rc == 0)
 		worker_report_serving(worker);
 	while (rc == 0 && !worker_is_done(worker) && clock_now_ns() < end_of_life_ns(&prefork))

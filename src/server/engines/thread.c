@@ -21,6 +21,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -29,6 +30,7 @@
 #include "net/listen.h"
 #include "net/wakeup.h"
 #include "server/blocking/session.h"
+#include "server/faults.h"
 #include "server/workers/supervisor.h"
 #include "server/workers/worker.h"
 
@@ -69,6 +71,29 @@ static void push_ended(struct thread_client *served)
 	wakeup_post(&engine->ended_wakeup);
 }
 
+/*
+ * Runs the session, with its faults on request if there are any. The result is in the statistics.
+ * Memory for faults is the thread's own: nothing in the shared client table refers to it.
+ */
+static enum close_reason run_with_faults(const struct faults *faults, struct client *client,
+					 struct session *session)
+{
+	if (faults == NULL)
+		return session_run(session);
+	struct fault_conn conn;
+	faults_client_begins(faults, client, &conn);
+	void *memory = aligned_alloc(FAULT_STREAM_ALIGNMENT, faults_stream_size(faults));
+	if (memory == NULL) {
+		atomic_store_explicit(&client->stats.code, -ENOMEM, memory_order_relaxed);
+		atomic_store_explicit(&client->stats.reason, CLOSE_ERROR, memory_order_release);
+		return CLOSE_ERROR;
+	}
+	session->faults = fault_stream_begin(memory, &conn);
+	enum close_reason reason = session_run(session);
+	free(memory);
+	return reason;
+}
+
 /* This frame may be large: the stack has room for it (stack_size()). */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wframe-larger-than="
@@ -87,7 +112,7 @@ static void *thread_main(void *argument)
 		.stats = &client->stats,
 		.buffer = buffer,
 	};
-	ignore_result(session_run(&session)); /* the result is in the statistics */
+	ignore_result(run_with_faults(worker->server->config->faults, client, &session));
 	io_close(&client->fd);
 	push_ended(served); /* from here on the client belongs to the main thread */
 	return NULL;

@@ -39,6 +39,7 @@
 #include "net/sysinfo.h"
 #include "net/uring.h"
 #include "server/events/conn.h"
+#include "server/events/conn_faults.h"
 #include "server/events/epoll_loop.h"
 #include "server/events/rx_queue.h"
 #include "server/events/uring_accept.h"
@@ -172,7 +173,9 @@ static void request_poll(struct uring_engine *uring, struct uring_conn *uring_co
 	/* Acknowledgements and free memory cause no event: a timer starts a later turn. */
 	if (conn->awaits_acks || conn_is_short(conn))
 		return;
-	uint16_t events = echo_wants(&conn->echo) == ECHO_WRITE ? POLLOUT : POLLIN;
+	uint16_t events = (uint16_t)conn_awaited_event(&uring->conns, conn);
+	if (events == 0)
+		events = POLLERR; /* a reset is always reported */
 	if (uring_conn->poll_events == 0) {
 		uring_conn->poll_events = events;
 		uring_conn->is_cancelled = false;
@@ -192,12 +195,13 @@ static void uring_rx_begin(struct uring_engine *uring, struct uring_conn *uring_
 }
 
 /* Returns whether the ring may take the connection back. `moved`: bytes in the last turn. */
-static bool is_for_ring(struct uring_conn *uring_conn, uint64_t moved)
+static bool is_for_ring(const struct uring_engine *uring, struct uring_conn *uring_conn,
+			uint64_t moved)
 {
 	const struct conn *conn = &uring_conn->conn;
-	bool is_quiet = moved <= BUFFER_SIZE && echo_wants(&conn->echo) == ECHO_READ &&
-			conn->kept_buffer == 0 && uring_conn->poll_events == 0 &&
-			!conn->echo.stopped;
+	bool is_quiet = !conn_has_faults(&uring->conns, conn) && moved <= BUFFER_SIZE &&
+			echo_wants(&conn->echo) == ECHO_READ && conn->kept_buffer == 0 &&
+			uring_conn->poll_events == 0 && !conn->echo.stopped;
 	uring_conn->n_small_turns = is_quiet ? (uint8_t)(uring_conn->n_small_turns + 1) : 0;
 	return uring_conn->n_small_turns >= SMALL_TURNS;
 }
@@ -212,12 +216,24 @@ static void step_by_readiness(struct uring_engine *uring, struct uring_conn *uri
 	enum conn_turn turn = conn_step(&uring->conns, conn, false);
 	if (turn == CONN_OVER) {
 		uring_end(uring, uring_conn);
-	} else if (turn == CONN_WAITS && is_for_ring(uring_conn, conn->echo.in - before)) {
+	} else if (turn == CONN_WAITS && is_for_ring(uring, uring_conn, conn->echo.in - before)) {
 		uring_conn->mode = RING;
 		uring_conn->is_bulk = false;
 		uring_rx_begin(uring, uring_conn);
 	} else {
 		request_poll(uring, uring_conn);
+	}
+}
+
+static void uring_start_client(struct uring_engine *uring, struct uring_conn *uring_conn)
+{
+	conn_faults_begin(&uring->conns, &uring_conn->conn);
+	conn_restart_idle(&uring->conns, &uring_conn->conn);
+	if (conn_has_faults(&uring->conns, &uring_conn->conn)) {
+		uring_conn->mode = READINESS;
+		request_poll(uring, uring_conn);
+	} else {
+		uring_rx_begin(uring, uring_conn);
 	}
 }
 
@@ -394,11 +410,8 @@ MUST_USE static int uring_accept_clients(struct uring_engine *uring)
 	int rc = uring_accept_read_events(&uring->accept);
 	if (rc < 0)
 		return rc;
-	while ((rc = worker_next_client(uring->worker, &client)) > 0) {
-		struct uring_conn *uring_conn = (struct uring_conn *)client;
-		conn_restart_idle(&uring->conns, &uring_conn->conn);
-		uring_rx_begin(uring, uring_conn);
-	}
+	while ((rc = worker_next_client(uring->worker, &client)) > 0)
+		uring_start_client(uring, (struct uring_conn *)client);
 	if (rc < 0)
 		return rc;
 	uring_accept_watch(&uring->accept);

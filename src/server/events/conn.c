@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "net/io.h"
+#include "server/events/conn_faults.h"
 #include "server/linger.h"
 
 /*
@@ -38,6 +39,9 @@ int conn_set_open(struct conn_set *conns, struct server *server, size_t kept_siz
 		[CONN_ACKS_SOON].span_ns = ACK_POLL_SOON_NS,
 		[CONN_ACKS_LATER].span_ns = ACK_POLL_LATER_NS,
 		[CONN_SHORTAGE].span_ns = IO_SHORTAGE_PAUSE_NS,
+		[CONN_FAULT_SOON].span_ns = CLOCK_NS_PER_MS,
+		[CONN_FAULT_LATER].span_ns = 20 * CLOCK_NS_PER_MS,
+		[CONN_FAULT_LATE].span_ns = CLOCK_NS_PER_S,
 	};
 	memcpy(conns->queues, queues, sizeof(queues));
 	conns->timers = (struct timer_queues){
@@ -50,12 +54,14 @@ int conn_set_open(struct conn_set *conns, struct server *server, size_t kept_siz
 	conns->now_ns = clock_now_ns();
 	conns->busy_until_ns = 0;
 	conns->is_aborting = false;
-	return buffer_pool_open(&conns->pool, server->clients.limit, kept_size);
+	int rc = conn_faults_open(conns);
+	return rc < 0 ? rc : buffer_pool_open(&conns->pool, server->clients.limit, kept_size);
 }
 
 void conn_set_close(struct conn_set *conns)
 {
 	buffer_pool_close(&conns->pool);
+	conn_faults_close(conns);
 }
 
 struct conn *conn_next(const struct conn_set *conns, const struct conn *after)
@@ -97,6 +103,17 @@ struct conn *conn_next_expired(struct conn_set *conns, enum conn_queue *ret_queu
 static void conn_start_timer(struct conn_set *conns, struct conn *conn, enum conn_queue queue)
 {
 	timer_queue_enter(&conns->timers, queue, conn_index(conns, conn), clock_now_ns());
+}
+
+void conn_start_fault_timer(struct conn_set *conns, struct conn *conn, uint64_t until_ns)
+{
+	uint64_t now_ns = clock_now_ns(), left_ns = until_ns > now_ns ? until_ns - now_ns : 0;
+	enum conn_queue queue = CONN_FAULT_SOON;
+	if (left_ns > conns->queues[CONN_FAULT_LATE].span_ns)
+		queue = CONN_FAULT_LATE;
+	else if (left_ns > conns->queues[CONN_FAULT_LATER].span_ns)
+		queue = CONN_FAULT_LATER;
+	conn_start_timer(conns, conn, queue);
 }
 
 void conn_restart_idle(struct conn_set *conns, struct conn *conn)
@@ -237,6 +254,7 @@ void conn_poll_acks(struct conn_set *conns, struct conn *conn)
 void conn_count_out(struct conn_set *conns, struct conn *conn)
 {
 	conn_stop_timer(conns, conn);
+	conn_faults_publish(conns, conn);
 	server_client_ended(conns->server, &conn->client, 0, 0);
 }
 
@@ -257,6 +275,11 @@ static void ensure_kept_buffer(struct conn_set *conns, struct conn *conn)
 {
 	if (conn->kept_buffer == 0)
 		conn->kept_buffer = buffer_pool_take(&conns->pool) + 1;
+}
+
+const unsigned char *conn_unsent_bytes(const struct conn_set *conns, const struct conn *conn)
+{
+	return conn->kept_buffer != 0 ? kept_bytes(conns, conn) : conns->buffer;
 }
 
 void conn_drop_buffer(struct conn_set *conns, struct conn *conn)
@@ -329,8 +352,7 @@ static ssize_t conn_receive(struct conn_set *conns, struct conn *conn)
 /* Returns true if all is sent or the connection failed. If false, an event will follow. */
 static bool conn_send_kept(struct conn_set *conns, struct conn *conn)
 {
-	const unsigned char *bytes =
-		conn->kept_buffer != 0 ? kept_bytes(conns, conn) : conns->buffer;
+	const unsigned char *bytes = conn_unsent_bytes(conns, conn);
 	size_t at;
 	size_t kept = echo_kept(&conn->echo, &at);
 	ssize_t n = io_send(conn->client.fd, bytes + at, kept);
@@ -401,9 +423,14 @@ static enum conn_turn conn_follow_echo(struct conn_set *conns, struct conn *conn
 
 enum conn_turn conn_step(struct conn_set *conns, struct conn *conn, bool empties)
 {
+	enum conn_turn turn = CONN_AGAIN;
+	bool follows = true;
 	if (conn->awaits_acks)
 		conn_poll_acks(conns, conn);
-	enum conn_turn turn = conn_follow_echo(conns, conn, empties);
+	else if (conn_has_faults(conns, conn))
+		turn = conn_faults_step(conns, conn, &follows);
+	if (follows)
+		turn = conn_follow_echo(conns, conn, empties);
 	conn_publish_stats(conn);
 	return turn;
 }

@@ -59,6 +59,9 @@ enum conn_queue {
 	CONN_ACKS_SOON,       /* for the next check of acknowledgements */
 	CONN_ACKS_LATER,      /* the same, after a longer time */
 	CONN_SHORTAGE,        /* for memory that the kernel lacks */
+	CONN_FAULT_SOON,      /* for the time of a fault: the next millisecond */
+	CONN_FAULT_LATER,     /* the same, if that is more than a moment away */
+	CONN_FAULT_LATE,      /* the same, if it is seconds away */
 	CONN_QUEUES
 };
 
@@ -70,6 +73,7 @@ struct conn_set {
 	struct timer_queues timers;
 	struct timer_queue queues[CONN_QUEUES];
 	bool is_aborting;
+	struct conn_faults *faults; /* NULL: no faults on request (server/events/conn_faults.h) */
 	struct buffer_pool pool;
 	IO_ALIGNED unsigned char buffer[CLIENT_BUFFER_SIZE];
 };
@@ -110,6 +114,9 @@ void conn_save_unsent(struct conn_set *conns, struct conn *conn, const unsigned 
  */
 MUST_USE bool conn_queue_rx(struct conn_set *conns, struct conn *conn, const void *bytes, size_t n);
 
+/* Returns the buffer that has the unsent bytes of the echo. */
+const unsigned char *conn_unsent_bytes(const struct conn_set *conns, const struct conn *conn);
+
 /* Drops all bytes in the pool buffer and returns the buffer. */
 void conn_drop_buffer(struct conn_set *conns, struct conn *conn);
 
@@ -145,6 +152,9 @@ struct conn *conn_next_due(struct conn_set *conns);
 
 /* Starts the idle timeout anew: the connection begins, or a byte has moved. */
 void conn_restart_idle(struct conn_set *conns, struct conn *conn);
+
+/* Starts a timer for about until_ns: at most a millisecond, or a few percent, late. */
+void conn_start_fault_timer(struct conn_set *conns, struct conn *conn, uint64_t until_ns);
 
 /* Stops the timer, because the only next step is to close the socket. */
 void conn_stop_timer(struct conn_set *conns, struct conn *conn);

@@ -19,10 +19,13 @@
  */
 #include "server/events/epoll_loop.h"
 
+#include <poll.h>
+
 #include "base/clock.h"
 #include "net/io.h"
 #include "net/poller.h"
 #include "server/events/conn.h"
+#include "server/events/conn_faults.h"
 
 #define EDGES (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
 
@@ -77,10 +80,12 @@ static void epoll_start_client(struct epoll_loop *loop, struct client *client)
 {
 	struct conn *conn = (struct conn *)client;
 	int rc = poller_add(&loop->worker->poller, client->fd, EDGES, epoll_tag(loop, conn));
-	if (rc < 0)
+	if (rc < 0) {
 		admission_put_back(&loop->worker->admission, client, rc);
-	else
-		conn_restart_idle(&loop->conns, conn);
+		return;
+	}
+	conn_faults_begin(&loop->conns, conn);
+	conn_restart_idle(&loop->conns, conn);
 }
 
 /* ---- all connections ---- */
@@ -92,8 +97,8 @@ static void handle_events(struct epoll_loop *loop)
 		struct conn *conn = conn_of(loop, events->list[i].data.u64);
 		uint32_t what = events->list[i].events;
 		/* Ignore EPOLLOUT unless bytes are unsent. */
-		if (conn == NULL ||
-		    ((what | EPOLLOUT) == EPOLLOUT && echo_wants(&conn->echo) != ECHO_WRITE))
+		if (conn == NULL || ((what | EPOLLOUT) == EPOLLOUT &&
+				     conn_awaited_event(&loop->conns, conn) != POLLOUT))
 			continue;
 		take_turn_of(loop, conn, (what & MORE_BEHIND) != 0);
 	}

@@ -61,7 +61,7 @@ static struct peer a_peer(void)
 static const char *line_of(struct conn_record facts)
 {
 	unit_capture_begin(&log_of, STDERR_FILENO);
-	conn_record_log(&facts);
+	conn_record_log(&facts, NULL);
 	unit_capture_end(&log_of);
 	return log_of.text;
 }
@@ -91,6 +91,7 @@ TEST(every_reason_has_its_word)
 		{ CLOSE_IDLE, "reason=idle\n" },
 		{ CLOSE_DRAIN, "reason=drain\n" },
 		{ CLOSE_SOURCE, "reason=source-limit\n" },
+		{ CLOSE_FAULT, "reason=fault\n" },
 		{ CLOSE_KILLED, "reason=killed signal=SIGKILL\n" },
 		{ CLOSE_ERROR, "reason=error error=ENOBUFS\n" },
 	};
