@@ -72,9 +72,9 @@
 
 /*
  * Returns whether a signal that is read now is a second request. asked_ns: when the first was read.
- * signals_read_ns: all signals sent before this time were read before this one. The exact time of a signal
- * is unknown, but it was sent after signals_read_ns. So a process that was stopped or had no CPU never
- * takes one request for two.
+ * signals_read_ns: all signals sent before this time were read before this one. The exact time of a
+ * signal is unknown, but it was sent after signals_read_ns. So a process that was stopped or had no
+ * CPU never takes one request for two.
  */
 static inline bool signals_is_new_request(uint64_t asked_ns, uint64_t signals_read_ns)
 {

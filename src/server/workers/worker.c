@@ -44,7 +44,7 @@ MUST_USE static int watch_listeners(struct worker *worker)
 				    TAG_LISTENERS + i);
 		if (rc < 0 && rc != -EEXIST)
 			return rc;
-		/* At once: after a failure, unwatch_listeners() removes the sockets added before. */
+		/* At once: after a failure, unwatch_listeners() removes the ones added before. */
 		worker->is_armed = true;
 	}
 	worker->is_armed = true;

@@ -364,7 +364,7 @@ TEST(a_stopped_unix_socket_is_closed_by_the_worker_that_found_its_queue_empty)
 	close(client);
 }
 
-/* The slot still has what the earlier worker found. It is not trusted: that worker may have failed. */
+/* The slot has what the earlier worker found, which is not trusted: that worker may have failed. */
 TEST(a_worker_that_replaces_another_looks_into_the_queues_itself)
 {
 	struct listener *listener = listen_on_unix_socket();
