@@ -33,7 +33,7 @@ static void close_load_conn(struct load_thread *thread, struct load_conn *conn,
 	thread->n_queueing -= load_conn_is_queueing(conn);
 	thread->n_finishing -= conn->state == LOAD_CONN_FINISHING;
 	thread->n_gone += next == LOAD_CONN_GONE;
-	conn->state = next;
+	conn->state = (uint8_t)next;
 	io_close(&conn->fd);
 }
 

@@ -384,7 +384,7 @@ static enum conn_turn conn_follow_echo(struct conn_set *conns, struct conn *conn
 				take_queued(conns, conn);
 				break;
 			}
-			/* fall through */
+			__attribute__((fallthrough));
 		case ECHO_DISCARD:
 			if (conn->n_queued > 0) {
 				echo_got(&conn->echo, conn->n_queued);
