@@ -309,7 +309,7 @@ MUST_USE static enum exit_status check_engine_options(const struct arguments *ar
 
 static enum exit_status serve_main(const struct arguments *arguments)
 {
-	static const struct serve_fault_rows faults = { FAULT_PORTS, SEED };
+	static const struct serve_fault_rows faults = { FAULT, FAULT_PORTS, SEED };
 	static struct addr_spec addresses[LISTENERS_MAX]; /* too large for a stack */
 	const uint64_t *values = arguments->values;
 	size_t n_engines = count_engines();

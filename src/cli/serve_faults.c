@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/serve_faults.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/err.h"
 #include "base/log.h"
 #include "cli/option.h"
 #include "cli/run_info.h"
@@ -31,7 +34,8 @@ bool serve_faults_wants_help(const struct arguments *arguments)
 	return false;
 }
 
-MUST_USE static enum exit_status read_faults(const struct arguments *arguments,
+/* source: what a spec follows in a message, "--fault " or "TCPECHO_SERVE_FAULT=". */
+MUST_USE static enum exit_status read_faults(const struct arguments *arguments, const char *source,
 					     struct fault_set *set)
 {
 	for (size_t i = 0; i < arguments->n_list; i++) {
@@ -41,8 +45,9 @@ MUST_USE static enum exit_status read_faults(const struct arguments *arguments,
 		if (rc == 0)
 			rc = fault_set_add(set, &fault, &reason);
 		if (rc < 0) {
-			log_error("--fault %.200s: %s; write %s (see 'tcpecho serve --fault help')",
-				  option_shown(arguments->list[i]), reason.text, FAULT_GRAMMAR);
+			log_error("%s%.200s: %s; write %s (see 'tcpecho serve --fault help')",
+				  source, option_shown(arguments->list[i]), reason.text,
+				  FAULT_GRAMMAR);
 			return STATUS_USAGE;
 		}
 	}
@@ -83,15 +88,22 @@ enum exit_status serve_faults_read(const struct arguments *arguments,
 				   const struct serve_fault_rows *rows, struct addr_spec *addresses,
 				   struct serve_options *options)
 {
-	static struct faults faults; /* too large for a stack */
 	uint64_t first_port = arguments->values[rows->fault_ports];
 	if (arguments->n_list == 0 && first_port == 0)
 		return STATUS_OK;
-	faults.set.seed = run_info_seed(arguments, rows->seed);
-	options->faults = &faults;
-	enum exit_status status = read_faults(arguments, &faults.set);
+	/* Until the process ends; much memory, which a server without faults does not have. */
+	struct faults *faults = calloc(1, sizeof(*faults));
+	if (faults == NULL) {
+		log_error("cannot start serving: %s", err_text(-ENOMEM).text);
+		return STATUS_MACHINE;
+	}
+	faults->set.seed = run_info_seed(arguments, rows->seed);
+	options->faults = faults;
+	bool is_variable = arguments->sources[rows->fault] == SOURCE_ENVIRONMENT;
+	enum exit_status status = read_faults(
+		arguments, is_variable ? "TCPECHO_SERVE_FAULT=" : "--fault ", &faults->set);
 	if (status == STATUS_OK && first_port != 0)
-		status = add_fault_ports((uint16_t)first_port, &faults, addresses,
+		status = add_fault_ports((uint16_t)first_port, faults, addresses,
 					 &options->n_addresses);
 	return status;
 }

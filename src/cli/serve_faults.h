@@ -14,9 +14,9 @@
 #include "net/addr.h"
 #include "server/startup.h"
 
-/* The numbers of the options' rows; --fault is the list. */
+/* The numbers of the options' rows. */
 struct serve_fault_rows {
-	size_t fault_ports, seed;
+	size_t fault, fault_ports, seed;
 };
 
 /* Returns whether the output of --fault help is asked for; prints it. */
@@ -25,7 +25,8 @@ enum exit_status serve_faults_list(void);
 
 /*
  * Reads the options. Sets options->faults if one of them is given, and adds the addresses of
- * --fault-ports. Reports errors. Returns STATUS_OK or STATUS_USAGE.
+ * --fault-ports. Reports errors. Returns STATUS_OK,
+ * STATUS_USAGE or STATUS_MACHINE.
  */
 MUST_USE enum exit_status serve_faults_read(const struct arguments *arguments,
 					    const struct serve_fault_rows *rows,

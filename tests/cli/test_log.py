@@ -202,7 +202,7 @@ def test_an_unavailable_address_is_an_error_of_one_line(serve, tmp_path):
     server = serve(f"unix:{tmp_path}/no\nsuch\x1b[2Jplace/echo", wait=False)
     assert server.wait() == 4
     (line,) = server.log().splitlines()
-    assert line.endswith("/no^Jsuch^[[2Jplace/echo: no such file or directory")
+    assert line.endswith("/no^Jsuch^[[2Jplace/echo: no such file or directory (its directory does not exist)")
 
 
 # ---- a reader that has stopped reading ----

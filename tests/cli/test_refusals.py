@@ -385,7 +385,7 @@ def good_values(value, explanation):
     if value is None:
         return []
     words = re.search(r": ([a-z]+(?:, [a-z]+)*) \(default", explanation)
-    return words[1].split(", ") if words else {"N": ["1"], "TIME": ["1s"], "NAME": ["root"]}[value]
+    return words[1].split(", ") if words else {"N": ["1"], "TIME": ["1s"], "NAME": ["root"], "PORT": ["9900"], "SPEC": ["silent"]}[value]
 
 
 @pytest.mark.parametrize("command", ["serve", "talk"])
@@ -422,7 +422,8 @@ def test_a_beginning_that_fits_one_option_is_that_option(run, command):
     options = options_of(run, command)
     for option, (_, value, explanation) in options.items():
         begin = next(
-            option[:n] for n in range(1, len(option) + 1) if sum(o.startswith(option[:n]) for o in options) == 1
+            (option[:n] for n in range(1, len(option) + 1) if sum(o.startswith(option[:n]) for o in options) == 1),
+            option,  # another one begins with it
         )
         good = good_values(value, explanation)[:1]
         assert run(command, f"--{begin}", *good, "--help")[0] == 0, begin

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """`serve --fault`: each fault does what its line of help says, to the same bytes for every engine and segmentation."""
 import contextlib
+import random
 import re
 import select
 import socket
@@ -28,19 +29,24 @@ def faulty(serve):
     return start
 
 
-def send_all(sock, data, piece, half_close=True):
-    """Sends while another thread reads. Stops if the connection ends."""
+class Sender(threading.Thread):
+    """Sends while another thread reads, then a FIN. Stops if the connection ends."""
 
-    def send():
-        with contextlib.suppress(OSError):
-            for at in range(0, len(data), piece):
-                sock.sendall(data[at : at + piece])
-            if half_close:
-                sock.shutdown(socket.SHUT_WR)
+    def __init__(self, sock, data, piece):
+        super().__init__()
+        self.sock, self.data, self.piece = sock, data, piece
+        self.was_reset = False  # the kernel reports a reset to one call only: to this one
+        self.start()
 
-    thread = threading.Thread(target=send)
-    thread.start()
-    return thread
+    def run(self):
+        try:
+            for at in range(0, len(self.data), self.piece):
+                self.sock.sendall(self.data[at : at + self.piece])
+            self.sock.shutdown(socket.SHUT_WR)
+        except ConnectionResetError:
+            self.was_reset = True
+        except OSError:
+            pass  # what the reader sees counts
 
 
 def read_to_the_end(sock):
@@ -59,14 +65,14 @@ def read_to_the_end(sock):
 def converse(server, data=DATA, piece=65536, timeout=TIMEOUT):
     """Sends data and a FIN, and returns what came back and how the connection ended."""
     with server.connect() as sock:
-        thread = send_all(sock, data, piece)
+        sender = Sender(sock, data, piece)
         sock.settimeout(timeout)
-        outcome = read_to_the_end(sock)
-        if outcome[1] != "fin":
+        received, end = read_to_the_end(sock)
+        if end != "fin":
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
-        thread.join(TIMEOUT)
-        return outcome
+        sender.join(TIMEOUT)
+        return received, "rst" if sender.was_reset else end
 
 
 def stays_silent(sock):
@@ -243,11 +249,20 @@ def test_without_faults_the_log_is_as_ever(server):
     assert not {"fault", "conn", "seed"} & set(record)
 
 
+def free_ports(count):
+    """Returns the first of `count` ports that are free, below those that the kernel gives to clients."""
+    for _ in range(1000):
+        base = random.randrange(10_000, 32_000)
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+            for port in range(base, base + count):
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            return base
+    pytest.skip("no free ports in a row")
+
+
 def test_fault_ports(serve, engine):
     """One port for each fault, beside the faithful one."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        base = min(free.getsockname()[1], 65000)
+    base = free_ports(20)
     server = serve("--fault-ports", str(base), "--seed", SEED, "127.0.0.1:0")
     lines = server.log_lines(r"^listening on ")
     ports = {}
