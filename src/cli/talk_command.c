@@ -77,8 +77,8 @@ static const char *const diagnostics[] = {
 	"byte 300 was never sent: got 0x0a",
 	"no reply for 2s: 0 of 6 bytes came back",
 	"server did not end within 2s: 6 of 6 bytes came back",
-	"Each of these is status 1. Bytes are counted from 0, and totals are of the input read so "
-	"far.",
+	("Each of these is status 1. Bytes are counted from 0, and totals are of the input read so "
+	 "far."),
 	NULL,
 };
 

@@ -245,7 +245,7 @@ MUST_USE static int check_max(struct list *list, uint64_t ns)
 
 MUST_USE static int read_footer(struct list *list, const char *line)
 {
-	uint64_t unit_ns = list->reader->list_unit_ns, value;
+	uint64_t unit_ns = list->reader->list_unit_ns, value = 0;
 	const char *total = strstr(line, "Total count");
 	size_t n = strlen(line);
 	list->has_footer = true;

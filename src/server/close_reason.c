@@ -27,36 +27,36 @@ enum close_reason close_reason_of_code(int code)
 }
 
 /* Adds the faults that had an effect, joined by "+", and what repeats them. */
-static void add_faults(struct log_record *record, const struct conn_record *facts,
+static void add_faults(struct log_record *line, const struct conn_record *record,
 		       const struct faults *faults)
 {
-	const struct fault_set *set = faults_set(faults, facts->fault_tag);
-	log_record_text(record, "fault", faults_format_fired(set, facts->fired).text);
-	log_record_count(record, "conn", faults_number(facts->fault_tag));
-	log_record_count(record, "seed", set->seed);
+	const struct fault_set *set = faults_set(faults, record->fault_tag);
+	log_record_text(line, "fault", faults_format_fired(set, record->fired).text);
+	log_record_count(line, "conn", faults_number(record->fault_tag));
+	log_record_count(line, "seed", set->seed);
 }
 
-void conn_record_log(const struct conn_record *facts, const struct faults *faults)
+void conn_record_log(const struct conn_record *record, const struct faults *faults)
 {
 	static const char *const words[] = {
 #define X(name, word) word,
 		CLOSE_LIST(X)
 #undef X
 	};
-	struct log_record record;
-	log_record_begin(&record, "end");
-	log_record_text(&record, "peer", peer_name(&facts->peer).text);
-	log_record_count(&record, "in", facts->in);
-	log_record_count(&record, "out", facts->out);
-	log_record_seconds(&record, "seconds", facts->lasted_ns);
+	struct log_record line;
+	log_record_begin(&line, "end");
+	log_record_text(&line, "peer", peer_name(&record->peer).text);
+	log_record_count(&line, "in", record->in);
+	log_record_count(&line, "out", record->out);
+	log_record_seconds(&line, "seconds", record->lasted_ns);
 	/* A compromised worker can report any number. */
-	size_t reason = (unsigned int)facts->reason;
-	log_record_text(&record, "reason", reason < ARRAY_LEN(words) ? words[reason] : "?");
-	if (facts->reason == CLOSE_KILLED)
-		log_record_text(&record, "signal", signals_name(facts->signal).text);
-	if (facts->reason == CLOSE_ERROR)
-		log_record_text(&record, "error", err_name(facts->code));
+	size_t reason = (unsigned int)record->reason;
+	log_record_text(&line, "reason", reason < ARRAY_LEN(words) ? words[reason] : "?");
+	if (record->reason == CLOSE_KILLED)
+		log_record_text(&line, "signal", signals_name(record->signal).text);
+	if (record->reason == CLOSE_ERROR)
+		log_record_text(&line, "error", err_name(record->code));
 	if (faults != NULL)
-		add_faults(&record, facts, faults);
-	log_record_end(&record);
+		add_faults(&line, record, faults);
+	log_record_end(&line);
 }
