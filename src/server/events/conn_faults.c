@@ -120,6 +120,8 @@ static enum conn_turn wait_in_fault(struct conn_set *conns, struct conn *conn, s
 	}
 	if (echo_wants(&conn->echo) == ECHO_WRITE && conn->kept_buffer == 0)
 		conn_save_unsent(conns, conn, conns->buffer);
+	if (conn_is_short(conn))
+		return CONN_WAITS; /* the timer of the shortage runs */
 	if (until_ns != CLOCK_NEVER)
 		conn_start_fault_timer(conns, conn, until_ns);
 	else
