@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """`serve --fault`: each fault does what its line of help says, to the same bytes for every engine and segmentation."""
 import contextlib
+import os
 import random
 import re
 import select
+import signal
 import socket
 import subprocess
 import threading
@@ -182,6 +184,22 @@ def test_connections_over_a_limit_are_closed_at_once(faulty):
         with server.connect() as fourth:
             fourth.sendall(b"hello")
             assert recv_exactly(fourth, 5) == b"hello"
+
+
+def test_a_connection_whose_process_is_killed_counts_as_ended(faulty):
+    server = faulty("limit=2")
+    with server.connect() as first, server.connect() as second:
+        for sock in (first, second):
+            sock.sendall(b"hello")
+            assert recv_exactly(sock, 5) == b"hello"
+        for pid in {server.process_of(sock) for sock in (first, second)}:
+            os.kill(pid, signal.SIGKILL)
+        assert [record["reason"] for record in server.ends(2)] == ["killed"] * 2
+        assert sorted(record["conn"] for record in server.ends(2)) == ["1", "2"]
+    with server.connect() as third, server.connect() as fourth:
+        for sock in (third, fourth):
+            sock.sendall(b"hello")
+            assert recv_exactly(sock, 5) == b"hello"
 
 
 def test_two_connections_exchange_bytes(faulty):

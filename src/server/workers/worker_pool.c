@@ -365,6 +365,7 @@ static uint32_t count_remaining_clients(struct worker_pool *pool, uint32_t i,
 					.signal = end->signal,
 					.serial = atomic_load(&client->serial),
 					.ticket = client->ticket,
+					.fault_tag = client->fault_tag,
 				});
 		count++;
 	}
