@@ -50,10 +50,11 @@ void line_seal(struct line *line, uint64_t due_ns)
 {
 	if (line->put == (line->n_parts > 0 ? last_part(line)->end : line->sent))
 		return;
-	line->due_ns = clock_later_ns(line->due_ns, due_ns);
 	if (line->n_parts < LINE_PARTS_MAX)
 		line->n_parts++;
-	*last_part(line) = (struct line_part){ .end = line->put, .due_ns = line->due_ns };
+	else
+		due_ns = clock_later_ns(due_ns, last_part(line)->due_ns);
+	*last_part(line) = (struct line_part){ .end = line->put, .due_ns = due_ns };
 }
 
 void line_drop(struct line *line)

@@ -17,7 +17,6 @@
 /* Positions count all bytes that were ever in the line. */
 struct line {
 	uint64_t put, sent;
-	uint64_t due_ns; /* of the newest byte */
 	size_t first_part, n_parts;
 	struct line_part {
 		uint64_t end;
@@ -46,8 +45,8 @@ void line_put(struct line *line, const unsigned char *bytes, size_t n);
 void line_put_again(struct line *line, uint64_t from);
 
 /*
- * Sets when the bytes that were put since the last call may be sent; not before the ones that were
- * put earlier.
+ * Sets when the bytes that were put since the last call may be sent. The line is a queue, so they
+ * also wait until earlier bytes are sent.
  */
 void line_seal(struct line *line, uint64_t due_ns);
 
