@@ -36,7 +36,7 @@ static void print_command(const struct command *command)
 
 /*
  * Returns the line that contains a text, with the lines that continue it in the column of
- * explanations; NULL if there is none.
+ * explanations; NULL if it has none.
  */
 static const char *line_with(const char *text)
 {

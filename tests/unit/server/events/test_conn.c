@@ -17,6 +17,7 @@
 #include "net/io.h"
 #include "server/control.h"
 #include "server/linger.h"
+#include "test_clock.h"
 #include "unit.h"
 
 #define MOST    4
@@ -24,22 +25,6 @@
 
 /* Maximum of bytes that can be queued for a client besides a kept buffer. */
 #define QUEUED_MAX (3 * CLIENT_BUFFER_SIZE)
-
-/* ---- time of the test's own ---- */
-
-static uint64_t now_ns;
-
-int __real_clock_gettime(clockid_t clock, struct timespec *time);
-int __wrap_clock_gettime(clockid_t clock, struct timespec *time);
-
-int __wrap_clock_gettime(clockid_t clock, struct timespec *time)
-{
-	if (now_ns == 0)
-		return __real_clock_gettime(clock, time);
-	time->tv_sec = (time_t)(now_ns / CLOCK_NS_PER_S);
-	time->tv_nsec = (long)(now_ns % CLOCK_NS_PER_S);
-	return 0;
-}
 
 /* ---- a shortage of memory ---- */
 

@@ -15,6 +15,7 @@
 #include "net/io.h"
 #include "server/control.h"
 #include "server/linger.h"
+#include "test_clock.h"
 #include "unit.h"
 
 #define MOST    8
@@ -22,22 +23,6 @@
 
 /* Idle timeout of a server without one. */
 #define NO_LIMIT 0
-
-/* ---- time of the test's own ---- */
-
-static uint64_t now_ns;
-
-int __real_clock_gettime(clockid_t clock, struct timespec *time);
-int __wrap_clock_gettime(clockid_t clock, struct timespec *time);
-
-int __wrap_clock_gettime(clockid_t clock, struct timespec *time)
-{
-	if (now_ns == 0)
-		return __real_clock_gettime(clock, time);
-	time->tv_sec = (time_t)(now_ns / CLOCK_NS_PER_S);
-	time->tv_nsec = (long)(now_ns % CLOCK_NS_PER_S);
-	return 0;
-}
 
 /* ---- a table of connections ---- */
 
@@ -47,7 +32,7 @@ static struct server server;
 static struct conn_set conns;
 static int theirs[MOST], n_theirs;
 
-static void open_crowd(uint64_t idle_ns)
+static void open_conns(uint64_t idle_ns)
 {
 	now_ns = 1000 * CLOCK_NS_PER_S;
 	n_theirs = 0;
@@ -59,7 +44,7 @@ static void open_crowd(uint64_t idle_ns)
 	conn_update_now(&conns, false);
 }
 
-static int close_crowd(void **state)
+static int close_conns(void **state)
 {
 	(void)state;
 	for (struct conn *at = conn_next(&conns, NULL); at != NULL; at = conn_next(&conns, at))
@@ -149,7 +134,7 @@ static enum close_reason ending_of(struct conn *conn)
 
 TEST(without_clients_nothing_is_due)
 {
-	open_crowd(IDLE_NS);
+	open_conns(IDLE_NS);
 	assert_int_equal(conn_deadline_ns(&conns), CLOCK_NEVER);
 	pass(1000 * IDLE_NS);
 	assert_none_due();
@@ -157,7 +142,7 @@ TEST(without_clients_nothing_is_due)
 
 TEST(a_client_whose_bytes_do_not_move_is_due_after_the_idle_timeout)
 {
-	open_crowd(IDLE_NS);
+	open_conns(IDLE_NS);
 	struct conn *conn = come();
 	conn_restart_idle(&conns, conn);
 	assert_due_in(IDLE_NS, conn, CONN_IDLE);
@@ -166,7 +151,7 @@ TEST(a_client_whose_bytes_do_not_move_is_due_after_the_idle_timeout)
 
 TEST(every_byte_that_moves_puts_it_off)
 {
-	open_crowd(IDLE_NS);
+	open_conns(IDLE_NS);
 	struct conn *first = come(), *second = come();
 	conn_restart_idle(&conns, first);
 	pass(CLOCK_NS_PER_S);
@@ -182,7 +167,7 @@ TEST(every_byte_that_moves_puts_it_off)
 
 TEST(without_an_idle_timeout_no_client_is_idle)
 {
-	open_crowd(NO_LIMIT);
+	open_conns(NO_LIMIT);
 	conn_restart_idle(&conns, come());
 	assert_int_equal(conn_deadline_ns(&conns), CLOCK_NEVER);
 	pass(1000000 * IDLE_NS);
@@ -192,7 +177,7 @@ TEST(without_an_idle_timeout_no_client_is_idle)
 TEST(a_timeout_of_a_hundred_years_is_kept)
 {
 	uint64_t century_ns = UINT64_C(876000) * 3600 * CLOCK_NS_PER_S;
-	open_crowd(century_ns);
+	open_conns(century_ns);
 	struct conn *conn = come();
 	conn_restart_idle(&conns, conn);
 	pass(century_ns - century_ns / 1000);
@@ -203,7 +188,7 @@ TEST(a_timeout_of_a_hundred_years_is_kept)
 
 TEST(a_client_to_which_the_kernel_still_moves_bytes_is_not_idle)
 {
-	open_crowd(IDLE_NS);
+	open_conns(IDLE_NS);
 	struct conn *conn = come();
 	conn_restart_idle(&conns, conn);
 	overfill(conn);
@@ -218,7 +203,7 @@ TEST(a_client_to_which_the_kernel_still_moves_bytes_is_not_idle)
 
 TEST(a_client_that_takes_nothing_for_the_idle_timeout_is_idle)
 {
-	open_crowd(IDLE_NS);
+	open_conns(IDLE_NS);
 	struct conn *conn = come();
 	conn_restart_idle(&conns, conn);
 	overfill(conn);
@@ -230,7 +215,7 @@ TEST(a_client_that_takes_nothing_for_the_idle_timeout_is_idle)
 
 TEST(a_client_with_unread_bytes_is_not_idle)
 {
-	open_crowd(IDLE_NS);
+	open_conns(IDLE_NS);
 	struct conn *conn = come();
 	conn_restart_idle(&conns, conn);
 	unit_write(theirs[0], "x", 1);
@@ -242,7 +227,7 @@ TEST(a_client_with_unread_bytes_is_not_idle)
 
 TEST(a_client_with_an_unread_fin_is_not_idle)
 {
-	open_crowd(IDLE_NS);
+	open_conns(IDLE_NS);
 	struct conn *conn = come();
 	conn_restart_idle(&conns, conn);
 	shutdown(theirs[0], SHUT_WR);
@@ -253,7 +238,7 @@ TEST(a_client_with_an_unread_fin_is_not_idle)
 
 TEST(one_that_moves_late_in_a_turn_is_idle_as_long_after_that)
 {
-	open_crowd(IDLE_NS);
+	open_conns(IDLE_NS);
 	struct conn *conn = come();
 	now_ns += 100 * IDLE_NS; /* the process was stopped after conn_update_now() */
 	conn_restart_idle(&conns, conn);
@@ -263,7 +248,7 @@ TEST(one_that_moves_late_in_a_turn_is_idle_as_long_after_that)
 
 TEST(after_an_event_it_polls_for_the_busy_poll_time)
 {
-	open_crowd(IDLE_NS);
+	open_conns(IDLE_NS);
 	config.busy_poll_ns = CLOCK_NS_PER_S;
 	conn_restart_idle(&conns, come());
 	assert_int_equal(conn_deadline_ns(&conns), now_ns + IDLE_NS);
@@ -278,7 +263,7 @@ TEST(after_an_event_it_polls_for_the_busy_poll_time)
 
 TEST(an_ended_client_gets_our_fin_and_then_the_linger_timeout)
 {
-	open_crowd(IDLE_NS);
+	open_conns(IDLE_NS);
 	struct conn *conn = come();
 	conn_restart_idle(&conns, conn);
 	conn_stop(&conns, conn, CLOSE_IDLE);
@@ -294,7 +279,7 @@ TEST(an_ended_client_gets_our_fin_and_then_the_linger_timeout)
 
 TEST(while_the_server_aborts_the_linger_timeout_is_short)
 {
-	open_crowd(IDLE_NS);
+	open_conns(IDLE_NS);
 	conns.is_aborting = true;
 	struct conn *conn = come();
 	conn_stop(&conns, conn, CLOSE_DRAIN);
@@ -304,7 +289,7 @@ TEST(while_the_server_aborts_the_linger_timeout_is_short)
 
 TEST(an_aborted_client_that_lingers_already_has_less_time)
 {
-	open_crowd(IDLE_NS);
+	open_conns(IDLE_NS);
 	struct conn *conn = come();
 	conn_stop(&conns, conn, CLOSE_IDLE);
 	conn_finish(&conns, conn);
@@ -316,7 +301,7 @@ TEST(an_aborted_client_that_lingers_already_has_less_time)
 
 TEST(the_first_reason_stays)
 {
-	open_crowd(IDLE_NS);
+	open_conns(IDLE_NS);
 	struct conn *conn = come();
 	conn_set_reason(conn, CLOSE_IDLE, 0);
 	conn_set_reason(conn, CLOSE_DRAIN, 0);
@@ -334,7 +319,7 @@ TEST(a_broken_connection_is_closed_with_its_reason)
 	} rows[] = { { -ECONNRESET, CLOSE_RESET },
 		     { -ETIMEDOUT, CLOSE_TIMEOUT },
 		     { -ENOMEM, CLOSE_ERROR } };
-	open_crowd(IDLE_NS);
+	open_conns(IDLE_NS);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct conn *conn = come();
 		conn_fail(conn, rows[i].code);
@@ -348,7 +333,7 @@ TEST(a_broken_connection_is_closed_with_its_reason)
 
 TEST(a_client_that_has_all_bytes_is_closed_at_once)
 {
-	open_crowd(IDLE_NS);
+	open_conns(IDLE_NS);
 	struct conn *conn = come();
 	echo_ended(&conn->echo);
 	conn_finish(&conns, conn);
@@ -374,7 +359,7 @@ static struct conn *leave_with_bytes_on_their_way(void)
 TEST(a_client_with_bytes_in_flight_is_closed_when_they_have_arrived)
 {
 	enum conn_queue queue;
-	open_crowd(NO_LIMIT);
+	open_conns(NO_LIMIT);
 	struct conn *conn = leave_with_bytes_on_their_way();
 	for (int i = 0; i < 100;
 	     i++) { /* polls soon at first, then at longer intervals, without a limit */
@@ -396,7 +381,7 @@ TEST(a_client_with_bytes_in_flight_is_closed_when_they_have_arrived)
 
 TEST(a_client_that_fails_while_its_last_bytes_are_in_flight_has_that_reason)
 {
-	open_crowd(NO_LIMIT);
+	open_conns(NO_LIMIT);
 	struct conn *conn = leave_with_bytes_on_their_way();
 	unit_reset(theirs[0]);
 	theirs[0] = -1;
@@ -422,7 +407,7 @@ static void look_for(struct conn *conn, uint64_t ns)
 
 TEST(a_client_that_takes_none_of_its_last_bytes_for_the_idle_timeout_is_idle)
 {
-	open_crowd(IDLE_NS);
+	open_conns(IDLE_NS);
 	struct conn *conn = leave_with_bytes_on_their_way();
 	look_for(conn, IDLE_NS - CLOCK_NS_PER_S);
 	assert_int_equal(ending_of(conn), CLOSE_NONE);
@@ -435,7 +420,7 @@ TEST(a_client_that_takes_none_of_its_last_bytes_for_the_idle_timeout_is_idle)
 
 TEST(a_client_that_takes_some_of_its_last_bytes_now_and_then_is_not_idle)
 {
-	open_crowd(IDLE_NS);
+	open_conns(IDLE_NS);
 	struct conn *conn = leave_with_bytes_on_their_way();
 	for (int i = 0; i < 3; i++) {
 		look_for(conn, IDLE_NS - CLOCK_NS_PER_S);
@@ -450,7 +435,7 @@ TEST(a_client_that_takes_some_of_its_last_bytes_now_and_then_is_not_idle)
 
 TEST(a_client_that_does_not_take_its_last_bytes_is_closed_when_the_server_ends)
 {
-	open_crowd(NO_LIMIT);
+	open_conns(NO_LIMIT);
 	struct conn *conn = leave_with_bytes_on_their_way();
 	conns.is_aborting = true;
 	look_for(conn, LINGER_ABORTING_NS - CLOCK_NS_PER_MS);
@@ -464,7 +449,7 @@ TEST(a_client_that_does_not_take_its_last_bytes_is_closed_when_the_server_ends)
 
 TEST(a_client_that_leaves_is_counted_and_waits_for_nothing)
 {
-	open_crowd(IDLE_NS);
+	open_conns(IDLE_NS);
 	struct conn *conn = come(), *other = come();
 	conn_restart_idle(&conns, conn);
 	pass(CLOCK_NS_PER_S);
@@ -484,7 +469,7 @@ TEST(a_client_that_leaves_is_counted_and_waits_for_nothing)
 
 TEST(a_client_that_waits_no_more_is_still_in_the_table)
 {
-	open_crowd(IDLE_NS);
+	open_conns(IDLE_NS);
 	struct conn *conn = come();
 	conn_restart_idle(&conns, conn);
 	conn_stop_timer(&conns, conn);
@@ -495,7 +480,7 @@ TEST(a_client_that_waits_no_more_is_still_in_the_table)
 
 TEST(a_walk_meets_each_client_once_though_the_current_one_leaves)
 {
-	open_crowd(IDLE_NS);
+	open_conns(IDLE_NS);
 	for (int i = 0; i < MOST; i++)
 		come();
 	int n = 0;
@@ -511,7 +496,7 @@ TEST(a_walk_meets_each_client_once_though_the_current_one_leaves)
 	assert_int_equal(server.clients.count, MOST / 2);
 }
 
-#define CONN_TEST(name) cmocka_unit_test_teardown(name, close_crowd)
+#define CONN_TEST(name) cmocka_unit_test_teardown(name, close_conns)
 
 int main(void)
 {
