@@ -6,12 +6,15 @@ connected socket and runs in a separate thread. A socket stays open when the tre
 ends. A treatment that must end the connection calls finish() or reset().
 """
 import contextlib
+import ctypes
 import socket
+import struct
 import threading
 import time
 
 from harness import TIMEOUT, recv_all, recv_exactly, reset
 
+SO_ATTACH_FILTER = 26  # on all architectures but parisc and sparc
 
 # Text that `talk` adds if the connection ended after its FIN and bytes are missing.
 NO_HALF_CLOSE = " (after our FIN: perhaps a proxy that has no half-close; try --no-half-close)"
@@ -232,6 +235,24 @@ def drip(pause, size=1):
         finish(sock)
 
     return treat
+
+
+def drop_segments_from(listening, source):
+    """Drops every segment from an IPv4 address that arrives at a listening socket: its SYNs get no answer.
+
+    A classic BPF program (socket(7), SO_ATTACH_FILTER): load the source address, compare, return the accepted length.
+    """
+    source_address = 0xFFF00000 + 12  # SKF_NET_OFF: from the IP header on
+    program = [
+        (0x20, 0, 0, source_address),
+        (0x15, 0, 1, int.from_bytes(socket.inet_aton(source), "big")),
+        (0x06, 0, 0, 0),
+        (0x06, 0, 0, 0xFFFFFFFF),
+    ]
+    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in program))
+    listening.setsockopt(
+        socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", len(program), ctypes.addressof(code))
+    )
 
 
 class FullListener:

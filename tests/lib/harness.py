@@ -95,6 +95,18 @@ def children_of(pid):
     return [int(child) for child in proc_text(pid, f"task/{pid}/children").split()]
 
 
+def stop_process(pid):
+    """Stops a process with SIGSTOP, unless it ends first."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: proc_state(pid) in ("T", "Z", ""), f"{pid} to stop")
+
+
+def continue_process(pid):
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGCONT)
+
+
 def kill_tree(pid):
     """Kills a process and its descendants. Each is stopped first, so that it starts no more."""
     with contextlib.suppress(ProcessLookupError):
@@ -421,15 +433,12 @@ class Server(Process):
         """Stops these processes with SIGSTOP, all of them if none are given. Returns the stopped processes."""
         processes = self.processes() if processes is None else processes
         for pid in processes:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGSTOP)
-            wait_until(lambda: proc_state(pid) in ("T", "Z", ""), f"{pid} to stop")
+            stop_process(pid)
         return processes
 
     def continue_all(self, processes=None):
         for pid in self.processes() if processes is None else processes:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
+            continue_process(pid)
 
     @contextlib.contextmanager
     def accept_paused(self):

@@ -17,7 +17,7 @@ import hosts
 import judge
 from box import Box, Cut, Deed, FirstDropped, Forger, Vanish
 from bulk import Feeder
-from harness import TIMEOUT, Server, Talk, cleanup, proc_state, wait_until
+from harness import TIMEOUT, Server, Talk, cleanup, continue_process, proc_state, stop_process, wait_until
 from packets import FIN, SYN
 from shortages import descriptors_at_rest
 from streams import pattern
@@ -222,8 +222,13 @@ def reboot(pids):
 
     Returns whether any of them had a connection yet.
     """
-    rebooted = [pid for pid in pids if hosts.forget_connection(pid)]
-    for pid in rebooted:
+    rebooted = []
+    for pid in pids:
+        stop_process(pid)  # while its connection is being removed, a send would fail
+        if not hosts.forget_connection(pid):
+            continue_process(pid)
+            continue
+        rebooted.append(pid)
         os.kill(pid, signal.SIGKILL)
         wait_until(lambda: proc_state(pid) in ("Z", ""), f"{pid} to end")
     return rebooted != []
