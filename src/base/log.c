@@ -58,11 +58,11 @@ bool log_is_json(void)
 	return sink.format == LOG_JSON;
 }
 
-bool log_colour_wanted(void)
+bool log_colour_wanted(int fd)
 {
 	const char *no_color = getenv("NO_COLOR");
 	const char *term = getenv("TERM");
-	return isatty(STDERR_FILENO) && (no_color == NULL || *no_color == '\0') && term != NULL &&
+	return isatty(fd) && (no_color == NULL || *no_color == '\0') && term != NULL &&
 	       strcmp(term, "dumb") != 0;
 }
 

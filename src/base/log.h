@@ -34,10 +34,10 @@ enum log_format { LOG_TEXT, LOG_JSON };
 void log_setup(enum log_format format, bool colour);
 
 /*
- * Returns whether lines on standard error may be coloured: a terminal, and no NO_COLOR
+ * Returns whether lines on a descriptor may be coloured: a terminal, and no NO_COLOR
  * (no-color.org).
  */
-bool log_colour_wanted(void);
+bool log_colour_wanted(int fd);
 
 /*
  * From now on a write to standard error never blocks (net/writer.h). Before this call, poll(2) is

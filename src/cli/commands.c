@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/bench_command.h"
+#include "cli/check_command.h"
 #include "cli/command.h"
 #include "cli/help_command.h"
 #include "cli/hold_command.h"
@@ -12,9 +13,19 @@
 #include "cli/talk_command.h"
 
 const struct command *const commands[] = {
-	&serve_command,       &talk_command,        &ping_command,        &hold_command,
-	&bench_command,       &report_command,      &report_show_command, &report_merge_command,
-	&report_diff_command, &report_html_command, &help_command,        NULL,
+	&serve_command,
+	&talk_command,
+	&ping_command,
+	&hold_command,
+	&bench_command,
+	&check_command,
+	&report_command,
+	&report_show_command,
+	&report_merge_command,
+	&report_diff_command,
+	&report_html_command,
+	&help_command,
+	NULL,
 };
 
 const struct command *command_find(const struct command *parent, const char *name)

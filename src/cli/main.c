@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/exit_status.h"
@@ -126,7 +127,7 @@ int main(int argc, char **argv)
 	setvbuf(stdout, output, _IOFBF, sizeof(output));
 	int rc = io_fill_standard_fds();
 	proctitle_prepare(argc, argv);
-	log_setup(LOG_TEXT, log_colour_wanted());
+	log_setup(LOG_TEXT, log_colour_wanted(STDERR_FILENO));
 	if (rc < 0) {
 		log_error("cannot open /dev/null: %s", err_text(rc).text);
 		return STATUS_MACHINE;

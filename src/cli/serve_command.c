@@ -3,6 +3,7 @@
 
 #include <limits.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/exit_status.h"
@@ -342,7 +343,7 @@ static enum exit_status serve_main(const struct arguments *arguments)
 		status = serve_faults_read(arguments, &faults, addresses, &config);
 	if (status != STATUS_OK)
 		return status;
-	log_setup((enum log_format)values[LOG], log_colour_wanted());
+	log_setup((enum log_format)values[LOG], log_colour_wanted(STDERR_FILENO));
 	return serve_run(&config);
 }
 

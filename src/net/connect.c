@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <sys/socket.h>
 
@@ -86,20 +87,31 @@ static bool is_connected_to_itself(int fd)
 MUST_USE static int bind_to(int fd, const struct addr *source)
 {
 	static const struct socket_option late[] = { { IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1 } };
-	int rc = sockopt_set(fd, late, ARRAY_LEN(late));
+	static const struct socket_option reuse[] = { { SOL_SOCKET, SO_REUSEADDR, 1 } };
+	int rc = sockopt_set(fd, addr_port(source) != 0 ? reuse : late, 1);
 	if (rc < 0 || bind(fd, &source->any, source->len) == 0)
 		return rc;
 	return errno == EADDRNOTAVAIL ? ERR_FOREIGN_SOURCE : addr_error(source, errno);
 }
 
-MUST_USE static int open_socket(int family, const struct addr *source)
+MUST_USE static int open_socket(int family, const struct connect_options *options)
 {
-	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	const struct socket_option buffer[] = {
+		{ SOL_SOCKET, SO_RCVBUF, options->receive_buffer },
+	};
+	const struct socket_option fast_open[] = { { IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1 } };
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, options->protocol);
 	if (fd < 0)
 		return -errno;
 	int rc = sockopt_set_connection(fd, family);
-	if (rc == 0 && source != NULL)
-		rc = bind_to(fd, source);
+	if (rc == -EOPNOTSUPP && options->protocol != 0)
+		rc = 0; /* MPTCP does not have all of them */
+	if (rc == 0 && options->receive_buffer != 0)
+		rc = sockopt_set(fd, buffer, ARRAY_LEN(buffer));
+	if (rc == 0 && options->fast_open)
+		rc = sockopt_set(fd, fast_open, ARRAY_LEN(fast_open));
+	if (rc == 0 && options->source != NULL)
+		rc = bind_to(fd, options->source);
 	if (rc == 0)
 		return fd;
 	io_close(&fd);
@@ -108,7 +120,7 @@ MUST_USE static int open_socket(int family, const struct addr *source)
 
 int connect_open(const struct addr *addr, const struct addr *source, uint64_t deadline_ns)
 {
-	int fd = open_socket(addr->any.sa_family, source);
+	int fd = open_socket(addr->any.sa_family, &(struct connect_options){ .source = source });
 	if (fd < 0)
 		return fd;
 	int rc = connect_to(fd, addr, deadline_ns);
@@ -122,7 +134,12 @@ int connect_open(const struct addr *addr, const struct addr *source, uint64_t de
 
 int connect_begin(const struct addr *addr, const struct addr *source)
 {
-	int fd = open_socket(addr->any.sa_family, source);
+	return connect_begin_with(addr, &(struct connect_options){ .source = source });
+}
+
+int connect_begin_with(const struct addr *addr, const struct connect_options *options)
+{
+	int fd = open_socket(addr->any.sa_family, options);
 	if (fd < 0 || connect(fd, &addr->any, addr->len) == 0 || errno == EINPROGRESS ||
 	    errno == EINTR)
 		return fd;

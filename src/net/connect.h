@@ -5,6 +5,7 @@
 #ifndef NET_CONNECT_H
 #define NET_CONNECT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/clock.h"
@@ -43,5 +44,16 @@ MUST_USE int connect_open(const struct addr *addr, const struct addr *source, ui
  */
 MUST_USE int connect_begin(const struct addr *addr, const struct addr *source);
 MUST_USE int connect_outcome(int fd);
+
+/* What else a connection can be opened with. Zeroed: nothing. */
+struct connect_options {
+	const struct addr *source; /* as above; with a port it is that port, even in TIME_WAIT */
+	int receive_buffer;        /* SO_RCVBUF in bytes, which the kernel doubles; 0: automatic */
+	int protocol;              /* IPPROTO_MPTCP; 0: TCP */
+	bool fast_open;            /* the first bytes may go with the SYN (TCP_FASTOPEN_CONNECT) */
+};
+
+/* connect_begin() with options. */
+MUST_USE int connect_begin_with(const struct addr *addr, const struct connect_options *options);
 
 #endif

@@ -57,6 +57,7 @@ def test_every_file_is_at_its_place(installed):
         "share/man/man1/tcpecho-serve.1",
         "share/man/man1/tcpecho-talk.1",
         "share/man/man1/tcpecho-ping.1",
+        "share/man/man1/tcpecho-check.1",
         "share/man/man1/tcpecho-hold.1",
         "share/man/man1/tcpecho-bench.1",
         "share/man/man1/tcpecho-report.1",

@@ -1068,7 +1068,7 @@ static void ask_for_colour(const void *argument)
 		setenv("TERM", row->term, 1);
 	if (row->no_color != NULL)
 		setenv("NO_COLOR", row->no_color, 1);
-	UNIT_CHILD_MUST(log_colour_wanted() == row->wanted);
+	UNIT_CHILD_MUST(log_colour_wanted(STDERR_FILENO) == row->wanted);
 }
 
 TEST(colour_is_for_terminals_without_no_color)
@@ -1089,7 +1089,7 @@ static void ask_for_colour_in_a_file(const void *argument)
 	redirect(open("/dev/null", O_WRONLY | O_CLOEXEC));
 	setenv("TERM", "xterm", 1);
 	unsetenv("NO_COLOR");
-	UNIT_CHILD_MUST(!log_colour_wanted());
+	UNIT_CHILD_MUST(!log_colour_wanted(STDERR_FILENO));
 }
 
 TEST(a_file_is_not_painted)

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/check/check.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "client/check/checks.h"
+
+#define S CLOCK_NS_PER_S
+
+/* What every check may take in all; the slow ones also have the time of their own. */
+#define QUICK  (10 * S)
+#define NORMAL (30 * S)
+#define SLOW   (60 * S)
+
+/* ALONE: its times matter, or it disturbs the others. */
+enum { TOGETHER, ALONE };
+
+const struct check checks[] = {
+	{ "echo", CHECK_QUICK, TOGETHER, QUICK, "does every byte value come back?", run_echo },
+	{ "backend", CHECK_QUICK, TOGETHER, QUICK, "does what accepts a connection also echo?",
+	  run_backend },
+	{ "silence", CHECK_QUICK, TOGETHER, QUICK, "does it keep silent until the client has sent?",
+	  run_silence },
+	{ "first-byte", CHECK_QUICK, TOGETHER, QUICK + 5 * S,
+	  "is the first byte as fast as the others?", run_first_byte },
+	{ "sizes", CHECK_QUICK, TOGETHER, QUICK, "do messages of every size come back?",
+	  run_sizes },
+	{ "trickle", CHECK_QUICK, TOGETHER, QUICK, "do bytes come back that are sent one by one?",
+	  run_trickle },
+	{ "half-close", CHECK_QUICK, TOGETHER, QUICK,
+	  "does everything come back after the client's FIN?", run_half_close },
+	{ "fin-only", CHECK_QUICK, TOGETHER, QUICK, "does a FIN without bytes get a FIN?",
+	  run_fin_only },
+	{ "fin-with-data", CHECK_QUICK, TOGETHER, QUICK,
+	  "do bytes come back that are sent together with a FIN?", run_fin_with_data },
+	{ "ends-with-fin", CHECK_QUICK, TOGETHER, QUICK,
+	  "does a connection that was read whole end with a FIN?", run_ends_with_fin },
+	{ "urgent", CHECK_QUICK, TOGETHER, QUICK, "does urgent data stay in its place?",
+	  run_urgent },
+	{ "port-reuse", CHECK_QUICK, TOGETHER, QUICK, "can a port be used again after a reset?",
+	  run_port_reuse },
+	{ "addresses", CHECK_QUICK, TOGETHER, QUICK, "does every address of the name echo?",
+	  run_addresses },
+	{ "options", CHECK_QUICK, TOGETHER, QUICK, "which TCP options were negotiated?",
+	  run_options },
+	{ "mptcp", CHECK_QUICK, TOGETHER, QUICK, "does a connection with MPTCP work?", run_mptcp },
+	{ "fastopen", CHECK_QUICK, TOGETHER, QUICK, "does data in a SYN do no harm?",
+	  run_fastopen },
+	{ "self", CHECK_QUICK, TOGETHER, QUICK, "is the other end another socket?", run_self },
+	{ "small-writes", CHECK_QUICK, ALONE, QUICK, "are small writes echoed without a delay?",
+	  run_small_writes },
+	{ "lock-step", CHECK_QUICK, ALONE, QUICK, "are round trips equally fast?", run_lock_step },
+	{ "terminated", CHECK_QUICK, ALONE, QUICK, "is the endpoint as near as the other kernel?",
+	  run_terminated },
+	{ "pipeline", CHECK_NORMAL, TOGETHER, NORMAL, "do both directions flow at once?",
+	  run_pipeline },
+	{ "half-close-late", CHECK_NORMAL, TOGETHER, NORMAL,
+	  "does everything come back when it is read 5 s after the FIN?", run_half_close_late },
+	{ "tail", CHECK_NORMAL, TOGETHER, NORMAL,
+	  "do the last bytes come back when they are read slowly?", run_tail },
+	{ "cross-talk", CHECK_NORMAL, TOGETHER, NORMAL, "do connections get their own bytes only?",
+	  run_cross_talk },
+	{ "slow-reader", CHECK_NORMAL, TOGETHER, NORMAL,
+	  "does a client that does not read meet back-pressure?", run_slow_reader },
+	{ "zero-window", CHECK_NORMAL, TOGETHER, NORMAL,
+	  "does a stream go on after its window was closed?", run_zero_window },
+	{ "mtu", CHECK_NORMAL, TOGETHER, NORMAL, "do packets of every size pass?", run_mtu },
+	{ "source-ports", CHECK_NORMAL, TOGETHER, NORMAL, "do connections from every port work?",
+	  run_source_ports },
+	{ "isolation", CHECK_NORMAL, ALONE, NORMAL,
+	  "are clients served beside one that does not read?", run_isolation },
+	{ "connect", CHECK_NORMAL, ALONE, NORMAL, "is every SYN answered?", run_connect },
+	{ "abort", CHECK_NORMAL, ALONE, NORMAL,
+	  "is it well after resets in the middle of transfers?", run_abort },
+	{ "scan", CHECK_NORMAL, ALONE, NORMAL, "is it well after a port scan?", run_scan },
+	{ "idle", CHECK_SLOW, TOGETHER, SLOW, "how long may a connection be idle?", run_idle },
+	{ "idle-keepalive", CHECK_SLOW, TOGETHER, SLOW,
+	  "do keep-alive probes keep an idle connection alive?", run_idle_keepalive },
+	{ "idle-half-closed", CHECK_SLOW, TOGETHER, SLOW,
+	  "how long may a connection be half-closed?", run_idle_half_closed },
+	{ "hold", CHECK_SLOW, TOGETHER, SLOW, "how long may a connection live?", run_hold },
+	{ "storm", CHECK_RUDE, ALONE, NORMAL, "are 500 connections served at once?", run_storm },
+	{ "limit", CHECK_RUDE, ALONE, 4 * NORMAL, "how many connections does it serve?",
+	  run_limit },
+	{ .name = NULL },
+};
+
+static_assert(ARRAY_LEN(checks) <= CHECKS_MAX, "a profile has a line for each");
+
+size_t check_count(void)
+{
+	return ARRAY_LEN(checks) - 1;
+}
+
+int check_find(const char *name)
+{
+	for (size_t i = 0; i < check_count(); i++) {
+		if (strcmp(checks[i].name, name) == 0)
+			return (int)i;
+	}
+	return -1;
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Checks of the end of a connection: half-close, FIN and RST, and the bytes that are on their way
+ * then. A half-close ends one direction only (RFC 9293, 3.6): the endpoint has sent everything
+ * before its own FIN.
+ */
+#include "client/check/checks.h"
+
+#include <inttypes.h>
+
+#include "base/clock.h"
+#include "base/units.h"
+#include "client/check/check_conn.h"
+
+#define KIB ((uint64_t)1024)
+#define MIB (1024 * KIB)
+
+static const char no_half_close[] = "the path closes both directions on the first FIN";
+
+/*
+ * Judges a connection whose FIN is sent and which was read until it ended: every byte, then FIN.
+ * A reset behind the last byte loses nothing, but may on a longer path.
+ */
+static void judge_end(struct check_conn *conn, const char *means)
+{
+	struct check_job *job = conn->job;
+	struct check_text expected = check_text("%" PRIu64 " bytes, then FIN", conn->stream.sent);
+	if (!check_expect(conn, CHECK_ENDED, expected, means))
+		return;
+	switch (check_conn_end(conn)) {
+	case STREAM_END_FIN:
+		check_pass(job, "%s", check_conn_saw(conn).text);
+		break;
+	case STREAM_END_RESET:
+		check_warn(job, expected, check_conn_saw(conn),
+			   "it closes with unread bytes or SO_LINGER; on a longer path the reset "
+			   "can destroy the last bytes");
+		break;
+	case STREAM_END_EARLY_FIN:
+	case STREAM_END_EARLY_RESET:
+	case STREAM_END_SILENCE:
+	case STREAM_END_ERROR:
+		check_fail(job, expected, check_conn_saw(conn), means);
+		break;
+	}
+}
+
+#define HALF_CLOSE_SIZE MIB
+#define HALF_CLOSE_TAIL ((uint64_t)1000)
+
+void run_half_close(struct check_job *job)
+{
+	struct check_conn conn;
+	if (check_open(job, &conn)) {
+		if (check_push(&conn, HALF_CLOSE_SIZE - HALF_CLOSE_TAIL) == CHECK_DONE &&
+		    check_send_with_fin(&conn, HALF_CLOSE_TAIL) == CHECK_DONE)
+			check_await_end(&conn);
+		judge_end(&conn, no_half_close);
+	}
+	check_close(&conn);
+}
+
+#define LATE_NS (5 * CLOCK_NS_PER_S)
+
+void run_half_close_late(struct check_job *job)
+{
+	struct check_conn conn;
+	if (check_open(job, &conn)) {
+		if (check_push(&conn, 64 * KIB) == CHECK_DONE &&
+		    check_half_close(&conn) == CHECK_DONE &&
+		    check_pause(job, LATE_NS) == CHECK_DONE)
+			check_await_end(&conn);
+		judge_end(&conn, "a timer of half-closed connections cuts the rest off");
+	}
+	check_close(&conn);
+}
+
+void run_fin_only(struct check_job *job)
+{
+	struct check_conn conn;
+	if (check_open(job, &conn)) {
+		if (check_half_close(&conn) == CHECK_DONE)
+			check_await_end(&conn);
+		judge_end(&conn, "a client that leaves without a byte keeps its place for ever");
+	}
+	check_close(&conn);
+}
+
+void run_fin_with_data(struct check_job *job)
+{
+	struct check_conn conn;
+	if (check_open(job, &conn)) {
+		if (check_send_with_fin(&conn, 100) == CHECK_DONE)
+			check_await_end(&conn);
+		judge_end(&conn, "bytes that come together with a FIN are lost");
+	}
+	check_close(&conn);
+}
+
+void run_ends_with_fin(struct check_job *job)
+{
+	struct check_conn conn;
+	if (check_open(job, &conn)) {
+		if (check_exchange(&conn, 4 * KIB, 0) == CHECK_DONE &&
+		    check_half_close(&conn) == CHECK_DONE)
+			check_await_end(&conn);
+		judge_end(&conn, "the connection does not end like a stream that was read whole");
+	}
+	check_close(&conn);
+}
+
+/* ---- the tail ---- */
+
+#define TAIL_SIZE     (8 * MIB)
+#define SMALL_BUFFER  4096
+#define TAIL_PAUSES   20
+#define TAIL_PAUSE_NS (20 * CLOCK_NS_PER_MS)
+
+void run_tail(struct check_job *job)
+{
+	const struct check_open small = { .receive_buffer = SMALL_BUFFER };
+	struct check_conn conn;
+	if (!check_open_with(job, &small, &conn))
+		goto close;
+	if (check_push(&conn, TAIL_SIZE) == CHECK_DONE && check_half_close(&conn) == CHECK_DONE) {
+		/* A slow reader: what is on its way has to wait in the path. */
+		for (int i = 0; i < TAIL_PAUSES; i++) {
+			if (check_pause(job, TAIL_PAUSE_NS) != CHECK_DONE ||
+			    check_listen(&conn, 0) == CHECK_WRONG)
+				break;
+		}
+		if (conn.outcome == CHECK_DONE || conn.outcome == CHECK_SILENT)
+			check_await_end(&conn);
+	}
+	judge_end(&conn, "the last bytes are lost when the client reads slowly after its FIN");
+close:
+	check_close(&conn);
+}
