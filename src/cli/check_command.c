@@ -55,7 +55,7 @@ static const struct option_row options[N_OPTIONS] = {
 		.name = "only",
 		.kind = OPTION_TEXT,
 		.value_name = "A,B",
-		.default_words = "quick and normal checks",
+		.default_words = "quick, normal",
 		.help = "run only these checks",
 		.details = "Run only the checks that are named, whatever their class.",
 	},

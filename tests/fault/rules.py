@@ -283,7 +283,7 @@ WORKER_RULES = [
     Rule("recv send poll shutdown getsockopt", "*", CLIENT, "only this client's connection is concerned"),
     Rule("uring_recv uring_send uring_poll", "*", CLIENT, "the same"),
     Rule("write", "*", LINE_LOST, "no reader is left (base/log.c)", detail=(2,)),
-    Rule("write read", "*", UNHARMED, "a wake-up: the next one comes"),
+    Rule("read", "*", UNHARMED, "a wake-up: the next one comes"),
     Rule("getrlimit ioctl close setsockopt listen munmap madvise lstat unlink calloc", "*", UNHARMED,
          "nothing depends on it"),
 ]

@@ -22,7 +22,7 @@ import subprocess
 import time
 from typing import NamedTuple
 
-from errnos import BY_ALIAS
+from errnos import BY_ALIAS, EVENTFD
 from harness import children_of, descriptors_of, parse_address, proc_state, proc_text, reset, rss_kib, title_of
 from second_request import request_again
 
@@ -184,6 +184,8 @@ def detail_of(name, words):
         return int(re.match(r"\d+, (\d+)", words).group(1))
     if name in ("epoll_ctl", "setsockopt", "shutdown"):
         return next((CONSTANTS[word] for word in re.findall(r"\w+", words) if word in CONSTANTS), -1)
+    if name == "write" and re.match(r'\d+, "\\1(\\0){7}", 8\b', words):
+        return EVENTFD
     first = re.match(r"\[?\{?(?:fd=)?(-?\d+)", words)
     return int(first.group(1)) if first else -1
 

@@ -199,7 +199,6 @@ FAILING(int, dup2, -1, new_fd, (int fd, int new_fd), (fd, new_fd))
 FAILING(int, epoll_create1, -1, -1, (int flags), (flags))
 FAILING(int, epoll_wait, -1, -1, (int fd, struct epoll_event *events, int n, int timeout_ms),
 	(fd, events, n, timeout_ms))
-FAILING(int, eventfd, -1, -1, (unsigned int count, int flags), (count, flags))
 FAILING(int, fcntl64, -1, fd, (int fd, int command, long argument), (fd, command, argument))
 FAILING(int, flock, -1, -1, (int fd, int operation), (fd, operation))
 FAILING(int, fflush, EOF, -1, (FILE * file), (file))
@@ -272,7 +271,36 @@ FAILING(int, signalfd, -1, -1, (int fd, const sigset_t *mask, int flags), (fd, m
 FAILING(int, socket, -1, family, (int family, int type, int protocol), (family, type, protocol))
 FAILING(char *, strdup, NULL, -1, (const char *text), (text))
 FAILING(int, unlink, -1, -1, (const char *path), (path))
-FAILING(ssize_t, write, -1, fd, (int fd, const void *bytes, size_t size), (fd, bytes, size))
+
+/* The detail of a write to an eventfd (tests/fault/errnos.py). */
+#define EVENTFD         (-2)
+#define DESCRIPTORS_MAX 4096
+static bool is_eventfd[DESCRIPTORS_MAX];
+
+static void note_eventfd(int fd, bool is_open)
+{
+	if (fd >= 0 && fd < DESCRIPTORS_MAX)
+		is_eventfd[fd] = is_open;
+}
+
+int __real_eventfd(unsigned int count, int flags);
+int __wrap_eventfd(unsigned int count, int flags);
+int __wrap_eventfd(unsigned int count, int flags)
+{
+	int error = error_for("eventfd", -1);
+	int fd = error == 0 ? __real_eventfd(count, flags) : -1;
+	if (error != 0)
+		errno = error;
+	note_eventfd(fd, true);
+	return fd;
+}
+
+static int write_detail(int fd)
+{
+	return fd >= 0 && fd < DESCRIPTORS_MAX && is_eventfd[fd] ? EVENTFD : fd;
+}
+FAILING(ssize_t, write, -1, write_detail(fd), (int fd, const void *bytes, size_t size),
+	(fd, bytes, size))
 
 /* ---- calls that return what others leave in errno ---- */
 
@@ -416,6 +444,7 @@ int __wrap_close(int fd);
 int __wrap_close(int fd)
 {
 	int error = error_for("close", fd);
+	note_eventfd(fd, false);
 	int rc = __real_close(fd);
 	if (error == 0)
 		return rc;
