@@ -106,8 +106,8 @@ static const struct option_row options[N_OPTIONS] = {
 		.name = "expect",
 		.kind = OPTION_TEXT,
 		.value_name = "PROFILE",
-		.default_words = "every check passes",
-		.help = "file or name of a profile: failures that are known",
+		.default_words = "none",
+		.help = "a profile of known failures",
 		.details = "Read what is known of the endpoint from a file, or from a profile "
 			   "that comes with the program. A failure that a line expects is TODO "
 			   "instead of FAIL. A check that does better than expected is reported, "
@@ -142,7 +142,7 @@ static const struct option_row options[N_OPTIONS] = {
 		.kind = OPTION_TEXT,
 		.value_name = "FILE",
 		.default_words = "standard output",
-		.help = "write the verdicts to FILE, in the format",
+		.help = "write the verdicts to FILE",
 		.details = "Write the verdicts to FILE in the format of --format. Standard output "
 			   "then has them as text. - is standard output. FILE is replaced at the "
 			   "end.",
