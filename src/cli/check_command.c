@@ -142,7 +142,7 @@ static const struct option_row options[N_OPTIONS] = {
 		.kind = OPTION_TEXT,
 		.value_name = "FILE",
 		.default_words = "standard output",
-		.help = "write the verdicts to FILE",
+		.help = "write verdicts to FILE",
 		.details = "Write the verdicts to FILE in the format of --format. Standard output "
 			   "then has them as text. - is standard output. FILE is replaced at the "
 			   "end.",
