@@ -14,8 +14,9 @@
 #define NORMAL (30 * S)
 #define SLOW   (60 * S)
 
-/* ALONE: its times matter, or it disturbs the others. */
-enum { TOGETHER, ALONE };
+#define TOGETHER 0
+#define ALONE    CHECK_ALONE
+#define TCP      CHECK_TCP_ONLY
 
 const struct check checks[] = {
 	{ "echo", CHECK_QUICK, TOGETHER, QUICK, "does every byte value come back?", run_echo },
@@ -37,23 +38,20 @@ const struct check checks[] = {
 	  "do bytes come back that are sent together with a FIN?", run_fin_with_data },
 	{ "ends-with-fin", CHECK_QUICK, TOGETHER, QUICK,
 	  "does a connection that was read whole end with a FIN?", run_ends_with_fin },
-	{ "urgent", CHECK_QUICK, TOGETHER, QUICK, "does urgent data stay in its place?",
-	  run_urgent },
-	{ "port-reuse", CHECK_QUICK, TOGETHER, QUICK, "can a port be used again after a reset?",
+	{ "urgent", CHECK_QUICK, TCP, QUICK, "does urgent data stay in its place?", run_urgent },
+	{ "port-reuse", CHECK_QUICK, TCP, QUICK, "can a port be used again after a reset?",
 	  run_port_reuse },
 	{ "addresses", CHECK_QUICK, TOGETHER, QUICK, "does every address of the name echo?",
 	  run_addresses },
-	{ "options", CHECK_QUICK, TOGETHER, QUICK, "which TCP options were negotiated?",
-	  run_options },
-	{ "mptcp", CHECK_QUICK, TOGETHER, QUICK, "does a connection with MPTCP work?", run_mptcp },
-	{ "fastopen", CHECK_QUICK, TOGETHER, QUICK, "does data in a SYN do no harm?",
-	  run_fastopen },
+	{ "options", CHECK_QUICK, TCP, QUICK, "which TCP options were negotiated?", run_options },
+	{ "mptcp", CHECK_QUICK, TCP, QUICK, "does a connection with MPTCP work?", run_mptcp },
+	{ "fastopen", CHECK_QUICK, TCP, QUICK, "does data in a SYN do no harm?", run_fastopen },
 	{ "self", CHECK_QUICK, TOGETHER, QUICK, "is the other end another socket?", run_self },
 	{ "small-writes", CHECK_QUICK, ALONE, QUICK, "are small writes echoed without a delay?",
 	  run_small_writes },
 	{ "lock-step", CHECK_QUICK, ALONE, QUICK, "are round trips equally fast?", run_lock_step },
-	{ "terminated", CHECK_QUICK, ALONE, QUICK, "is the endpoint as near as the other kernel?",
-	  run_terminated },
+	{ "terminated", CHECK_QUICK, ALONE | TCP, QUICK,
+	  "is the endpoint as near as the other kernel?", run_terminated },
 	{ "pipeline", CHECK_NORMAL, TOGETHER, NORMAL, "do both directions flow at once?",
 	  run_pipeline },
 	{ "half-close-late", CHECK_NORMAL, TOGETHER, NORMAL,
@@ -66,8 +64,8 @@ const struct check checks[] = {
 	  "does a client that does not read meet back-pressure?", run_slow_reader },
 	{ "zero-window", CHECK_NORMAL, TOGETHER, NORMAL,
 	  "does a stream go on after its window was closed?", run_zero_window },
-	{ "mtu", CHECK_NORMAL, TOGETHER, NORMAL, "do packets of every size pass?", run_mtu },
-	{ "source-ports", CHECK_NORMAL, TOGETHER, NORMAL, "do connections from every port work?",
+	{ "mtu", CHECK_NORMAL, TCP, NORMAL, "do packets of every size pass?", run_mtu },
+	{ "source-ports", CHECK_NORMAL, TCP, NORMAL, "do connections from every port work?",
 	  run_source_ports },
 	{ "isolation", CHECK_NORMAL, ALONE, NORMAL,
 	  "are clients served beside one that does not read?", run_isolation },

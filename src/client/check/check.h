@@ -28,6 +28,10 @@ enum check_class {
 	CHECK_RUDE,   /* --rude: storms, and the limits of the endpoint */
 };
 
+/* Flags of a check. */
+#define CHECK_ALONE    1U /* runs when no other does: times matter, or it disturbs the others */
+#define CHECK_TCP_ONLY 2U /* a connection to a unix socket has nothing to check */
+
 /* What a run of checks has in common. Constant while checks run. */
 struct check_settings {
 	struct addr_spec server;
@@ -66,7 +70,7 @@ struct check_job {
 struct check {
 	const char *name;
 	enum check_class class;
-	bool runs_alone;      /* times matter, or it disturbs the others */
+	unsigned int flags;   /* CHECK_ALONE and so on */
 	uint64_t timeout_ns;  /* of the whole check, beside the waits for silence */
 	const char *question; /* one line, for --list */
 	void (*run)(struct check_job *job);

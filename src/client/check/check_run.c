@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "client/check/check_conn.h"
@@ -85,6 +86,11 @@ static void measure_path(struct check_run *run, struct check_thread *thread)
 
 /* ---- threads ---- */
 
+static bool has_flag(size_t check, unsigned int flag)
+{
+	return (checks[check].flags & flag) != 0;
+}
+
 static void run_check(struct check_run *run, size_t i, struct check_thread *thread)
 {
 	const struct check *check = &checks[i];
@@ -101,7 +107,10 @@ static void run_check(struct check_run *run, size_t i, struct check_thread *thre
 		.result = &run->results[i],
 	};
 	use_memory(&job, thread);
-	check->run(&job);
+	if (has_flag(i, CHECK_TCP_ONLY) && run->path.addr.any.sa_family == AF_UNIX)
+		check_skip(&job, "not a TCP connection");
+	else
+		check->run(&job);
 	check_skip(&job, "interrupted"); /* only without a verdict */
 	run->results[i].took_ns = clock_now_ns() - start_ns;
 }
@@ -110,7 +119,7 @@ static void run_check(struct check_run *run, size_t i, struct check_thread *thre
 static size_t find_waiting(const struct check_run *run, bool alone)
 {
 	size_t i = 0;
-	while (i < run->n && (run->states[i] != WAITING || checks[i].runs_alone != alone))
+	while (i < run->n && (run->states[i] != WAITING || has_flag(i, CHECK_ALONE) != alone))
 		i++;
 	return i;
 }
