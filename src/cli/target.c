@@ -119,16 +119,17 @@ MUST_USE static enum exit_status read_source(const char *text, size_t length, in
 	struct addr list[ADDR_MAX_RESOLVED];
 	struct addr_spec spec = { .kind = ADDR_HOST };
 	int rc = ERR_NO_SUCH_HOST;
-	if (length > 0 && length < sizeof(spec.host)) {
+	if (length == 0) {
+		log_error("--source: an address is missing before or after a comma");
+		return STATUS_USAGE;
+	}
+	if (length < sizeof(spec.host)) {
 		memcpy(spec.host, text, length);
 		rc = addr_resolve(&spec, *family, list);
 	}
 	if (rc < 0) {
-		log_error("--source %.*s: %s%s",
-			  length == 0    ? 2
-			  : length < 300 ? (int)length
-					 : 300,
-			  length > 0 ? text : "''", err_text(rc).text, err_remedy(rc));
+		log_error("--source %.*s: %s%s", length < 300 ? (int)length : 300, text,
+			  err_text(rc).text, err_remedy(rc));
 		return err_is_local(rc) ? STATUS_MACHINE : STATUS_NO_CONNECTION;
 	}
 	*ret_source = list[0];
