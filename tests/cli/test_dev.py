@@ -143,7 +143,7 @@ def test_all_tests_need_all_packages(tests_of):
 
 @pytest.mark.parametrize("part, folders, needed, unneeded", [
     ("unit", ["tests/unit", "tests/sim", "tests/fuzz"], {"libcmocka-dev"}, LONG | {"strace"}),
-    ("server", ["tests/contract"], {"strace", "nftables"}, LONG),
+    ("server", ["tests/contract", "tests/examples"], {"strace", "nftables"}, LONG),
     ("client", ["tests/client"], {"strace", "nftables"}, LONG),
     ("report", ["tests/report"], {"chromium", "default-jre-headless"}, {"strace", "spin", "telnet"}),
 ])

@@ -120,8 +120,7 @@ def test_a_sum_has_every_count_of_every_bucket(report, bench, tmp_path):
     assert sum((decode(each["response"]) for each in series), decode(None)) == decode(total["histogram"])
     assert all(a["start"] + a["seconds"] <= b["start"] + 1e-6 for a, b in zip(series, series[1:]))
     # A merged document is valid like any other.
-    jsonschema = pytest.importorskip("jsonschema", reason="python3-jsonschema is not installed")
-    jsonschema.validate(total, json.loads((ROOT / "docs" / "result.schema.json").read_text()))
+    assert_fits_schema(total, "result.schema.json")
     assert report("show", "--json", out) == (0, out.read_text(), "")
 
 
@@ -426,6 +425,11 @@ def test_files_of_one_side_are_of_one_kind(refusal, tmp_path):
     assert "are the same run" in refusal("diff", new, new, "vs", paths[0])
 
 
+def assert_fits_schema(document, schema):
+    jsonschema = pytest.importorskip("jsonschema", reason="python3-jsonschema is not installed")
+    jsonschema.validate(document, json.loads((ROOT / "docs" / schema).read_text()))
+
+
 def test_a_comparison_as_json_has_the_figures_of_the_text(report, tmp_path):
     old = [write(tmp_path / f"old{i}", result([100_000 + 1000 * i] * 10, seed=i + 1)) for i in range(2)]
     new = [write(tmp_path / f"new{i}", result([200_000 + 1000 * i] * 10, seed=i + 3, size=64)) for i in range(2)]
@@ -433,6 +437,7 @@ def test_a_comparison_as_json_has_the_figures_of_the_text(report, tmp_path):
     status, output, error = report("diff", "--json", *limits, *old, "vs", *new)
     found = json.loads(output)
     assert status == 1 and error.startswith("tcpecho: p50>+10%: p50 is ")
+    assert_fits_schema(found, "diff.schema.json")
     assert [[side["file"] for side in found[name]] for name in ("old", "new")] == [["old0", "old1"], ["new0", "new1"]]
     figures = {figure["metric"]: figure for figure in found["figures"]}
     assert set(figures) == {line.split()[0] for line in report("diff", *old, "vs", *new)[1].splitlines() if "%" in line}
@@ -447,6 +452,7 @@ def test_a_comparison_as_json_has_the_figures_of_the_text(report, tmp_path):
 def test_a_comparison_as_json_names_what_differs(report, tmp_path):
     old, new = write(tmp_path / "old", result([1000])), write(tmp_path / "new", result([1000], seed=2, connections=9))
     found = json.loads(report("diff", "--json", old, new)[1])
+    assert_fits_schema(found, "diff.schema.json")
     assert {"name": "connections", "old": "4", "new": "9"} in found["differences"]
     assert found["limits"] == [] and found["figures"][0]["beyond_noise"] is None
 
