@@ -44,10 +44,10 @@ void hold_report_write_text(FILE *out, const struct hold_report_facts *facts)
 		" opened, %" PRIu64 " lost, %" PRIu64 " open at the end\n",
 		disconnects->n_connections, units_s(disconnects->n_connections),
 		clock_s(disconnects->elapsed_ns), disconnects->n_throughout, disconnects->n_opened,
-		disconnects_died(disconnects), disconnects->n_open);
-	if (disconnects_died(disconnects) > 0) {
+		disconnects_ended(disconnects), disconnects->n_open);
+	if (disconnects_ended(disconnects) > 0) {
 		fputs("lost: ", out);
-		write_causes(out, disconnects->n_died);
+		write_causes(out, disconnects->n_ended);
 		fputc('\n', out);
 	}
 	if (disconnects_not_opened(disconnects) > 0) {
@@ -62,7 +62,7 @@ void hold_report_write_text(FILE *out, const struct hold_report_facts *facts)
 	fputs(", ", out);
 	summary_write_verified(out, disconnects->bytes_verified);
 	fputc('\n', out);
-	summary_write_wrong(out, disconnects->wrong_bytes, disconnects->n_died[DISCONNECT_WRONG]);
+	summary_write_wrong(out, disconnects->wrong_bytes, disconnects->n_ended[DISCONNECT_WRONG]);
 	write_lives(out, disconnects);
 	summary_write_times(out, "round trip", &disconnects->round_trip,
 			    deviation_ns(&disconnects->deviation));
@@ -120,7 +120,7 @@ static json_t *told_json(const struct disconnects *disconnects)
 static json_t *hold_document(const struct hold_report_facts *facts, const char *histogram)
 {
 	const struct disconnects *disconnects = facts->disconnects;
-	uint64_t n_died = disconnects_died(disconnects);
+	uint64_t n_ended = disconnects_ended(disconnects);
 	json_t *json = json_pack(
 		"{s:s, s:s, s:s, s:I, s:I, s:I, s:f, s:f, s:I, s:I, s:I, s:I, s:o, s:o}", "command",
 		"ping", "target", facts->target, "mode", "hold", "connections",
@@ -128,8 +128,8 @@ static json_t *hold_document(const struct hold_report_facts *facts, const char *
 		(json_int_t)facts->seed, "interval", clock_s(facts->interval_ns), "seconds",
 		clock_s(disconnects->elapsed_ns), "throughout",
 		(json_int_t)disconnects->n_throughout, "opened", (json_int_t)disconnects->n_opened,
-		"open", (json_int_t)disconnects->n_open, "died", (json_int_t)n_died, "deaths",
-		causes_json(disconnects->n_died), "not_opened",
+		"open", (json_int_t)disconnects->n_open, "died", (json_int_t)n_ended, "deaths",
+		causes_json(disconnects->n_ended), "not_opened",
 		causes_json(disconnects->n_not_opened));
 	json_t *more = json_pack(
 		"{s:b, s:o, s:s?, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:I, "
@@ -141,12 +141,12 @@ static json_t *hold_document(const struct hold_report_facts *facts, const char *
 		"failed", (json_int_t)disconnects->n_lost, "unfinished",
 		(json_int_t)disconnects->n_unfinished, "verified_bytes",
 		(json_int_t)disconnects->bytes_verified, "mismatches",
-		(json_int_t)disconnects->n_died[DISCONNECT_WRONG], "wrong_bytes",
+		(json_int_t)disconnects->n_ended[DISCONNECT_WRONG], "wrong_bytes",
 		(json_int_t)disconnects->wrong_bytes, "shortest_life",
 		seconds_json(disconnects->shortest_ns), "longest_life",
 		seconds_json(disconnects->longest_ns), "response_us",
 		latency_json(&disconnects->round_trip), "dead", told_json(disconnects),
-		"dead_left_out", (json_int_t)(n_died - disconnects->n_logged), "histogram",
+		"dead_left_out", (json_int_t)(n_ended - disconnects->n_logged), "histogram",
 		histogram);
 	if (json == NULL || more == NULL || json_object_update(json, more) < 0) {
 		json_decref(json);

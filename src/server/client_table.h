@@ -112,7 +112,7 @@ struct client *client_table_find(const struct client_table *clients, pid_t pid);
 void client_table_remove(struct client_table *clients, struct client *client);
 
 /*
- * Empties a table without a limit after its owner has died, whatever the owner was doing. The
+ * Empties a table without a limit after its owner has ended, whatever the owner was doing. The
  * caller becomes the owner.
  */
 void client_table_reset(struct client_table *clients);

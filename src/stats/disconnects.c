@@ -76,7 +76,7 @@ void disconnects_note_time(struct disconnects *disconnects, uint64_t ns)
 
 void disconnects_add(struct disconnects *disconnects, const struct disconnect *disconnect)
 {
-	disconnects->n_died[disconnect->cause]++;
+	disconnects->n_ended[disconnect->cause]++;
 	if (disconnect->age_ns < disconnects->shortest_ns)
 		disconnects->shortest_ns = disconnect->age_ns;
 	if (disconnect->age_ns > disconnects->longest_ns)
@@ -93,9 +93,9 @@ static uint64_t sum_of_causes(const uint64_t counts[DISCONNECT_CAUSES])
 	return n;
 }
 
-uint64_t disconnects_died(const struct disconnects *disconnects)
+uint64_t disconnects_ended(const struct disconnects *disconnects)
 {
-	return sum_of_causes(disconnects->n_died);
+	return sum_of_causes(disconnects->n_ended);
 }
 
 uint64_t disconnects_not_opened(const struct disconnects *disconnects)

@@ -57,7 +57,7 @@ struct disconnects {
 	uint64_t n_open;        /* number of them that are open now */
 	uint64_t n_throughout;  /* open since the start, with at least one heartbeat back */
 	uint64_t n_opened;      /* number of successful opens: n_open plus all that ended */
-	uint64_t n_died[DISCONNECT_CAUSES];
+	uint64_t n_ended[DISCONNECT_CAUSES];
 	uint64_t n_not_opened[DISCONNECT_CAUSES]; /* number of failed opens */
 
 	uint64_t n_begun; /* heartbeats that were begun: back, failed and in flight */
@@ -93,7 +93,7 @@ void disconnects_add(struct disconnects *disconnects, const struct disconnect *d
 void disconnects_note_time(struct disconnects *disconnects, uint64_t ns);
 
 /* Return the number of ended connections, and of failed opens, over all causes. */
-uint64_t disconnects_died(const struct disconnects *disconnects);
+uint64_t disconnects_ended(const struct disconnects *disconnects);
 uint64_t disconnects_not_opened(const struct disconnects *disconnects);
 
 #endif

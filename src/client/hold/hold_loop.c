@@ -77,7 +77,7 @@ static void hold_log_figures(struct hold *hold)
 	update_figures(hold);
 	log_notice("%" PRIu64 " of %" PRIu64 " open, %" PRIu64 " lost, %" PRIu64
 		   " heartbeats, p50/p99/max %.1f/%.1f/%.1f us, oldest good byte %.3f s ago",
-		   disconnects->n_open, disconnects->n_connections, disconnects_died(disconnects),
+		   disconnects->n_open, disconnects->n_connections, disconnects_ended(disconnects),
 		   disconnects->n_back, clock_us(histogram_percentile_ns(times, 50)),
 		   clock_us(histogram_percentile_ns(times, 99)), clock_us(times->max_ns),
 		   clock_s(disconnects->oldest_ns));
@@ -334,7 +334,7 @@ MUST_USE static enum exit_status open_metrics(struct hold *hold)
 MUST_USE static enum exit_status hold_verdict(const struct hold_set *set)
 {
 	const struct disconnects *disconnects = set->disconnects;
-	uint64_t n_failed = disconnects_died(disconnects) + disconnects_not_opened(disconnects);
+	uint64_t n_failed = disconnects_ended(disconnects) + disconnects_not_opened(disconnects);
 	if (n_failed == 0 && disconnects->n_back > 0)
 		return STATUS_OK;
 	if (n_failed > set->n_local_failures || n_failed == 0)

@@ -92,7 +92,7 @@ size_t prometheus_render(const struct disconnects *disconnects, char *out, size_
 	add_count(&text, "hold_opened_total", "counter", "Times that a connection was opened.",
 		  disconnects->n_opened);
 	append_causes(&text, "hold_deaths_total", "Connections that were lost, by cause.",
-		      disconnects->n_died);
+		      disconnects->n_ended);
 	append_causes(&text, "hold_open_failures_total",
 		      "Times that a connection could not be opened, by cause.",
 		      disconnects->n_not_opened);
@@ -108,7 +108,7 @@ size_t prometheus_render(const struct disconnects *disconnects, char *out, size_
 	add_count(&text, "hold_bytes_verified_total", "counter",
 		  "Bytes that came back and were right.", disconnects->bytes_verified);
 	add_count(&text, "hold_mismatches_total", "counter",
-		  "Connections on which a byte was wrong.", disconnects->n_died[DISCONNECT_WRONG]);
+		  "Connections on which a byte was wrong.", disconnects->n_ended[DISCONNECT_WRONG]);
 	add_count(&text, "hold_wrong_bytes_total", "counter", "Bytes that came back different.",
 		  disconnects->wrong_bytes);
 	begin_metric(&text, "hold_last_good_seconds", "gauge",

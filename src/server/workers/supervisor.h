@@ -13,8 +13,8 @@
  *   start another worker
  *
  * A worker writes a record into shared memory before it wakes the supervisor, so no record is lost
- * when the worker is killed. The clients that it was serving when it died are logged as killed,
- * with their byte counts. No other client is affected.
+ * when the worker is killed. The clients that it was serving then are logged as killed, with their
+ * byte counts. No other client is affected.
  *
  * A worker that dies soon after its start is replaced after a pause, which doubles each time
  * (worker_pool.c). A worker that ran for longer is replaced at once.

@@ -109,7 +109,7 @@ void pool_kill_all(const struct worker_pool *pool);
 void pool_continue_idle(struct worker_pool *pool);
 
 /*
- * A worker has died: counts and logs its posted records, counts and logs its remaining clients as
+ * A worker has ended: counts and logs its posted records, counts and logs its remaining clients as
  * killed, and clears its place. Returns how many clients remained.
  */
 uint32_t pool_reap(struct worker_pool *pool, uint32_t i, const struct child_end *end);

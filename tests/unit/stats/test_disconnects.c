@@ -39,7 +39,7 @@ TEST(disconnects_are_counted_by_cause_and_their_durations_compared)
 {
 	struct disconnects disconnects;
 	assert_int_equal(disconnects_open(&disconnects), 0);
-	assert_int_equal(disconnects_died(&disconnects), 0);
+	assert_int_equal(disconnects_ended(&disconnects), 0);
 	assert_true(disconnects.shortest_ns == DISCONNECT_NO_BYTE);
 	struct disconnect disconnect = { .cause = DISCONNECT_RESET, .age_ns = 70 };
 	disconnects_add(&disconnects, &disconnect);
@@ -47,9 +47,9 @@ TEST(disconnects_are_counted_by_cause_and_their_durations_compared)
 	disconnects_add(&disconnects, &disconnect);
 	disconnect = (struct disconnect){ .cause = DISCONNECT_WRONG, .age_ns = 60 };
 	disconnects_add(&disconnects, &disconnect);
-	assert_int_equal(disconnects.n_died[DISCONNECT_RESET], 2);
-	assert_int_equal(disconnects.n_died[DISCONNECT_WRONG], 1);
-	assert_int_equal(disconnects_died(&disconnects), 3);
+	assert_int_equal(disconnects.n_ended[DISCONNECT_RESET], 2);
+	assert_int_equal(disconnects.n_ended[DISCONNECT_WRONG], 1);
+	assert_int_equal(disconnects_ended(&disconnects), 3);
 	assert_int_equal(disconnects_not_opened(&disconnects), 0);
 	assert_int_equal(disconnects.shortest_ns, 50);
 	assert_int_equal(disconnects.longest_ns, 70);
@@ -67,7 +67,7 @@ TEST(the_first_are_written_down_and_all_are_counted)
 	assert_int_equal(disconnects.n_logged, DISCONNECT_LOGGED_MAX);
 	assert_int_equal(disconnects.logged[DISCONNECT_LOGGED_MAX - 1].connection,
 			 DISCONNECT_LOGGED_MAX - 1);
-	assert_int_equal(disconnects_died(&disconnects), DISCONNECT_LOGGED_MAX + 5);
+	assert_int_equal(disconnects_ended(&disconnects), DISCONNECT_LOGGED_MAX + 5);
 	disconnects_close(&disconnects);
 	disconnects_close(&disconnects);
 }

@@ -30,8 +30,8 @@ TEST(every_figure_has_its_line)
 	disconnects.n_connections = 11;
 	disconnects.n_open = 9;
 	disconnects.n_opened = 12;
-	disconnects.n_died[DISCONNECT_RESET] = 2;
-	disconnects.n_died[DISCONNECT_WRONG] = 1;
+	disconnects.n_ended[DISCONNECT_RESET] = 2;
+	disconnects.n_ended[DISCONNECT_WRONG] = 1;
 	disconnects.n_not_opened[DISCONNECT_REFUSED] = 5;
 	disconnects.n_back = 70;
 	disconnects.n_lost = 3;
@@ -80,7 +80,7 @@ TEST(the_largest_figures_have_room_and_what_has_none_is_left_out_by_lines)
 	disconnects.n_connections = disconnects.n_open = disconnects.n_opened = UINT64_MAX;
 	disconnects.n_back = disconnects.n_lost = disconnects.bytes_verified = UINT64_MAX;
 	for (int i = 0; i < DISCONNECT_CAUSES; i++)
-		disconnects.n_died[i] = disconnects.n_not_opened[i] = UINT64_MAX;
+		disconnects.n_ended[i] = disconnects.n_not_opened[i] = UINT64_MAX;
 	disconnects.oldest_ns = UINT64_MAX;
 	histogram_record_n(&disconnects.round_trip, 1, INT64_MAX);
 	size_t n = render(&disconnects);
