@@ -71,7 +71,7 @@ struct check {
 	const char *name;
 	enum check_class class;
 	unsigned int flags;   /* CHECK_ALONE and so on */
-	uint64_t timeout_ns;  /* of the whole check, beside the waits for silence */
+	uint64_t timeout_ns;  /* of the whole check, beside a last wait for silence */
 	const char *question; /* one line, for --list */
 	void (*run)(struct check_job *job);
 };

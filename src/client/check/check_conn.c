@@ -66,6 +66,10 @@ int check_finish_open(struct check_conn *conn)
 	uint64_t begun_ns = conn->moved_ns;
 	conn->moved_ns = clock_now_ns();
 	conn->connect_ns = conn->moved_ns - begun_ns;
+	if (rc == -ECONNRESET) { /* only an established connection is reset: the check judges it */
+		conn->broken = rc;
+		rc = 0;
+	}
 	if (rc < 0)
 		io_close(&conn->fd);
 	return rc;
@@ -123,6 +127,20 @@ static enum check_outcome note_wrong(struct check_conn *conn, size_t n_right, si
 	return conn->outcome = CHECK_WRONG;
 }
 
+/* Notes the end of the connection that a receive has returned. */
+static enum check_outcome note_ended(struct check_conn *conn, int code)
+{
+	conn->received = code == 0 && conn->broken < 0 ? conn->broken : code;
+	return conn->outcome = CHECK_ENDED;
+}
+
+/* Notes why a send failed. The kernel reports an error once only: a receive returns 0 then. */
+static void note_broken(struct check_conn *conn, int code)
+{
+	if (code < 0 && code != -EAGAIN && conn->broken == 0)
+		conn->broken = code == -EPIPE ? -ECONNRESET : code;
+}
+
 /* Receives once. Returns CHECK_DONE, CHECK_SILENT if there was nothing, or what ended it. */
 static enum check_outcome receive_once(struct check_conn *conn)
 {
@@ -130,10 +148,8 @@ static enum check_outcome receive_once(struct check_conn *conn)
 	ssize_t n = io_recv(conn->fd, conn->job->buffer, size);
 	if (n == -EAGAIN)
 		return CHECK_SILENT;
-	if (n <= 0) {
-		conn->received = (int)n;
-		return conn->outcome = CHECK_ENDED;
-	}
+	if (n <= 0)
+		return note_ended(conn, (int)n);
 	conn->moved_ns = clock_now_ns();
 	size_t n_right = stream_verify(&conn->stream, conn->job->buffer, (size_t)n);
 	return n_right == (size_t)n ? CHECK_DONE : note_wrong(conn, n_right, (size_t)n);
@@ -145,8 +161,10 @@ static enum check_outcome send_once(struct check_conn *conn, size_t piece)
 	size_t size = piece != 0 && piece < CHECK_BUFFER_SIZE ? piece : CHECK_BUFFER_SIZE;
 	size_t n = stream_fill(&conn->stream, conn->job->buffer, size);
 	ssize_t sent = stream_send(&conn->stream, conn->fd, conn->job->buffer, n);
-	if (sent <= 0) /* an error comes with the next receive, too */
+	if (sent <= 0) { /* the next receive returns the end */
+		note_broken(conn, (int)sent);
 		return CHECK_SILENT;
+	}
 	conn->moved_ns = clock_now_ns();
 	return CHECK_DONE;
 }
@@ -268,6 +286,7 @@ enum check_outcome check_exchange_raw(struct check_conn *conn, const unsigned ch
 		if ((ready & POLLOUT) != 0) {
 			ssize_t more = io_send(conn->fd, bytes + sent, n - sent);
 			sent += more > 0 ? (size_t)more : 0;
+			note_broken(conn, more < 0 ? (int)more : 0);
 		}
 		if ((ready & ~POLLOUT) == 0)
 			continue;
@@ -275,9 +294,8 @@ enum check_outcome check_exchange_raw(struct check_conn *conn, const unsigned ch
 		if (more == -EAGAIN)
 			continue;
 		if (more <= 0) {
-			conn->received = (int)more;
 			conn->raw_returned = back;
-			return conn->outcome = CHECK_ENDED;
+			return note_ended(conn, (int)more);
 		}
 		conn->moved_ns = clock_now_ns();
 		for (size_t i = 0; i < (size_t)more; i++, back++) {
@@ -307,8 +325,7 @@ size_t check_read_raw(struct check_conn *conn, unsigned char *ret_bytes, size_t 
 			size += (size_t)more;
 			conn->moved_ns = clock_now_ns();
 		} else if (more != -EAGAIN) {
-			conn->received = (int)more;
-			conn->outcome = CHECK_ENDED;
+			note_ended(conn, (int)more);
 			break;
 		}
 	}
@@ -322,15 +339,14 @@ enum check_outcome check_send_with_fin(struct check_conn *conn, uint64_t n)
 	const struct socket_option cork[] = { { IPPROTO_TCP, TCP_CORK, 1 } };
 	ignore_result(sockopt_set(conn->fd, cork, 1)); /* not TCP: then there are no segments */
 	enum check_outcome outcome = check_push(conn, n);
-	return outcome == CHECK_DONE ? check_half_close(conn) : outcome;
+	return outcome == CHECK_DONE ? check_send_fin(conn) : outcome;
 }
 
-enum check_outcome check_half_close(struct check_conn *conn)
+enum check_outcome check_send_fin(struct check_conn *conn)
 {
-	int rc = io_send_end(conn->fd);
-	if (rc < 0)
-		conn->received = rc;
-	return conn->outcome = rc < 0 ? CHECK_ENDED : CHECK_DONE;
+	/* It fails if the connection has ended already: the next receive returns how. */
+	ignore_result(io_send_end(conn->fd));
+	return conn->outcome = CHECK_DONE;
 }
 
 enum check_outcome check_pause(struct check_job *job, uint64_t time_ns)
@@ -403,7 +419,11 @@ bool check_expect(struct check_conn *conn, enum check_outcome outcome, struct ch
 {
 	if (conn->outcome == outcome)
 		return true;
-	if (conn->outcome != CHECK_CANCELLED)
+	if (conn->outcome == CHECK_LATE)
+		check_skip(conn->job, "too slow to judge: %" PRIu64 " bytes came back right in %s",
+			   conn->stream.returned + conn->raw_returned,
+			   units_duration(conn->job->check->timeout_ns).text);
+	else if (conn->outcome != CHECK_CANCELLED)
 		check_fail(conn->job, expected, check_conn_saw(conn),
 			   conn->outcome == CHECK_WRONG ? "" : means);
 	return false;

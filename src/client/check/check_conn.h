@@ -20,7 +20,7 @@ enum check_outcome {
 	CHECK_WRONG,     /* a byte is wrong, or more bytes came than were sent */
 	CHECK_ENDED,     /* the connection ended: check_conn_end() says how */
 	CHECK_SILENT,    /* no progress for too long */
-	CHECK_LATE,      /* the deadline of the check has passed, although there was progress */
+	CHECK_LATE,      /* the deadline of the check has passed, although bytes still came */
 	CHECK_CANCELLED, /* the checks are to end */
 };
 
@@ -31,6 +31,7 @@ struct check_conn {
 	uint64_t connect_ns;        /* connect time */
 	uint64_t moved_ns;          /* when bytes were last sent or came back */
 	int received;               /* the last receive: 0 or a negative code; more: not ended */
+	int broken;                 /* error that a send has consumed: a receive returns 0 then */
 	uint64_t raw_returned;      /* bytes of check_exchange_raw() that came back right */
 	enum check_outcome outcome; /* of the last step */
 	char wrong[384];            /* for CHECK_WRONG: a sentence */
@@ -107,7 +108,7 @@ enum check_outcome check_collect(struct check_conn *conn);
 enum check_outcome check_send_with_fin(struct check_conn *conn, uint64_t n);
 
 /* Sends our FIN. */
-enum check_outcome check_half_close(struct check_conn *conn);
+enum check_outcome check_send_fin(struct check_conn *conn);
 
 /* Reads until the connection ends: CHECK_ENDED. */
 enum check_outcome check_await_end(struct check_conn *conn);
@@ -131,7 +132,8 @@ struct check_text check_conn_how(const struct check_conn *conn);
 
 /*
  * Fails the check if the last step did not end as asked for, with the expectation in words and what
- * it means in general; a wrong byte has its own explanation. Returns whether the check goes on.
+ * it means in general; a wrong byte has its own explanation. CHECK_LATE is no failure: every byte
+ * so far was right, so the check is skipped. Returns whether the check goes on.
  */
 MUST_USE bool check_expect(struct check_conn *conn, enum check_outcome outcome,
 			   struct check_text expected, const char *means);

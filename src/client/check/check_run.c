@@ -94,7 +94,8 @@ static bool has_flag(size_t check, unsigned int flag)
 static void run_check(struct check_run *run, size_t i, struct check_thread *thread)
 {
 	const struct check *check = &checks[i];
-	uint64_t start_ns = clock_now_ns(), time_ns = check->timeout_ns;
+	uint64_t start_ns = clock_now_ns();
+	uint64_t time_ns = clock_after_ns(check->timeout_ns, run->settings->wait_ns);
 	if (check->class == CHECK_SLOW)
 		time_ns = clock_after_ns(time_ns, run->settings->idle_ns);
 	struct check_job job = {

@@ -7,10 +7,12 @@
 #include "client/check/checks.h"
 
 #include <inttypes.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/units.h"
 #include "client/check/check_conn.h"
+#include "net/sockopt.h"
 
 #define KIB ((uint64_t)1024)
 #define MIB (1024 * KIB)
@@ -48,7 +50,7 @@ static void judge_end(struct check_conn *conn, const char *means)
 #define HALF_CLOSE_SIZE MIB
 #define HALF_CLOSE_TAIL ((uint64_t)1000)
 
-void run_half_close(struct check_job *job)
+void check_half_close(struct check_job *job)
 {
 	struct check_conn conn;
 	if (check_open(job, &conn)) {
@@ -62,31 +64,30 @@ void run_half_close(struct check_job *job)
 
 #define LATE_NS (5 * CLOCK_NS_PER_S)
 
-void run_half_close_late(struct check_job *job)
+void check_half_close_late(struct check_job *job)
 {
 	struct check_conn conn;
 	if (check_open(job, &conn)) {
 		if (check_push(&conn, 64 * KIB) == CHECK_DONE &&
-		    check_half_close(&conn) == CHECK_DONE &&
-		    check_pause(job, LATE_NS) == CHECK_DONE)
+		    check_send_fin(&conn) == CHECK_DONE && check_pause(job, LATE_NS) == CHECK_DONE)
 			check_await_end(&conn);
 		judge_end(&conn, "a timer of half-closed connections cuts the rest off");
 	}
 	check_close(&conn);
 }
 
-void run_fin_only(struct check_job *job)
+void check_fin_only(struct check_job *job)
 {
 	struct check_conn conn;
 	if (check_open(job, &conn)) {
-		if (check_half_close(&conn) == CHECK_DONE)
+		if (check_send_fin(&conn) == CHECK_DONE)
 			check_await_end(&conn);
 		judge_end(&conn, "a client that leaves without a byte keeps its place for ever");
 	}
 	check_close(&conn);
 }
 
-void run_fin_with_data(struct check_job *job)
+void check_fin_with_data(struct check_job *job)
 {
 	struct check_conn conn;
 	if (check_open(job, &conn)) {
@@ -97,12 +98,12 @@ void run_fin_with_data(struct check_job *job)
 	check_close(&conn);
 }
 
-void run_ends_with_fin(struct check_job *job)
+void check_ends_with_fin(struct check_job *job)
 {
 	struct check_conn conn;
 	if (check_open(job, &conn)) {
 		if (check_exchange(&conn, 4 * KIB, 0) == CHECK_DONE &&
-		    check_half_close(&conn) == CHECK_DONE)
+		    check_send_fin(&conn) == CHECK_DONE)
 			check_await_end(&conn);
 		judge_end(&conn, "the connection does not end like a stream that was read whole");
 	}
@@ -112,25 +113,37 @@ void run_ends_with_fin(struct check_job *job)
 /* ---- the tail ---- */
 
 #define TAIL_SIZE     (8 * MIB)
+#define TAIL_QUIET_NS (500 * CLOCK_NS_PER_MS)
 #define SMALL_BUFFER  4096
+#define LARGE_BUFFER  (1024 * 1024)
 #define TAIL_PAUSES   20
 #define TAIL_PAUSE_NS (20 * CLOCK_NS_PER_MS)
 
-void run_tail(struct check_job *job)
+/* Reads a little, with pauses: what is on its way has to wait in the path. */
+static void read_slowly(struct check_conn *conn)
+{
+	for (int i = 0; i < TAIL_PAUSES; i++) {
+		if (check_pause(conn->job, TAIL_PAUSE_NS) != CHECK_DONE ||
+		    check_listen(conn, 0) == CHECK_WRONG || conn->outcome == CHECK_ENDED)
+			break;
+	}
+}
+
+void check_tail(struct check_job *job)
 {
 	const struct check_open small = { .receive_buffer = SMALL_BUFFER };
+	const struct socket_option large[] = { { SOL_SOCKET, SO_RCVBUF, LARGE_BUFFER } };
 	struct check_conn conn;
 	if (!check_open_with(job, &small, &conn))
 		goto close;
-	if (check_push(&conn, TAIL_SIZE) == CHECK_DONE && check_half_close(&conn) == CHECK_DONE) {
-		/* A slow reader: what is on its way has to wait in the path. */
-		for (int i = 0; i < TAIL_PAUSES; i++) {
-			if (check_pause(job, TAIL_PAUSE_NS) != CHECK_DONE ||
-			    check_listen(&conn, 0) == CHECK_WRONG)
-				break;
-		}
-		if (conn.outcome == CHECK_DONE || conn.outcome == CHECK_SILENT)
+	check_send(&conn, TAIL_SIZE, TAIL_QUIET_NS);
+	if ((conn.outcome == CHECK_DONE || conn.outcome == CHECK_SILENT) &&
+	    check_send_fin(&conn) == CHECK_DONE) {
+		read_slowly(&conn);
+		if (conn.outcome == CHECK_DONE || conn.outcome == CHECK_SILENT) {
+			ignore_result(sockopt_set(conn.fd, large, 1)); /* the rest comes faster */
 			check_await_end(&conn);
+		}
 	}
 	judge_end(&conn, "the last bytes are lost when the client reads slowly after its FIN");
 close:

@@ -68,7 +68,7 @@ static void judge_age(struct check_conn *conn, uint64_t age_ns, uint64_t good_ns
 		check_fail(job, expected, actual, forgotten);
 }
 
-void run_idle(struct check_job *job)
+void check_idle(struct check_job *job)
 {
 	struct check_conn *conns = calloc(AGES_MAX, sizeof(*conns));
 	uint64_t ages_ns[AGES_MAX], start_ns = clock_now_ns(), good_ns = 0;
@@ -96,7 +96,7 @@ void run_idle(struct check_job *job)
 	free(conns);
 }
 
-void run_idle_keepalive(struct check_job *job)
+void check_idle_keepalive(struct check_job *job)
 {
 	uint64_t idle_ns = job->settings->idle_ns;
 	struct check_conn conn;
@@ -118,14 +118,14 @@ void run_idle_keepalive(struct check_job *job)
 
 #define HALF_CLOSED_NS (240 * CLOCK_NS_PER_S)
 
-void run_idle_half_closed(struct check_job *job)
+void check_idle_half_closed(struct check_job *job)
 {
 	const struct check_open small = { .receive_buffer = 4096 };
 	uint64_t idle_ns = clock_earlier_ns(HALF_CLOSED_NS, job->settings->idle_ns);
 	struct check_conn conn;
 	if (!check_open_with(job, &small, &conn))
 		goto close;
-	if (check_push(&conn, 256 * KIB) == CHECK_DONE && check_half_close(&conn) == CHECK_DONE &&
+	if (check_push(&conn, 256 * KIB) == CHECK_DONE && check_send_fin(&conn) == CHECK_DONE &&
 	    check_pause(job, idle_ns) == CHECK_DONE)
 		check_await_end(&conn);
 	struct check_text expected = check_text("the rest, then FIN, %s after the client's FIN",
@@ -144,22 +144,24 @@ close:
 
 #define HOLD_PAUSE_NS (30 * CLOCK_NS_PER_S)
 
-void run_hold(struct check_job *job)
+void check_lifetime(struct check_job *job)
 {
 	uint64_t start_ns = clock_now_ns(),
 		 end_ns = clock_after_ns(start_ns, job->settings->idle_ns);
 	struct check_conn conn;
 	if (!check_open(job, &conn))
 		goto close;
-	while (clock_now_ns() < end_ns) {
+	for (;;) {
 		check_exchange(&conn, 1, 0);
 		if (!check_expect(&conn, CHECK_DONE,
 				  check_text("an echo every 30s for %s",
 					     units_duration(job->settings->idle_ns).text),
 				  "a limit on the life of a connection, although it is used"))
 			goto close;
-		uint64_t left_ns = clock_earlier_ns(HOLD_PAUSE_NS, end_ns - clock_now_ns());
-		if (clock_now_ns() >= end_ns || check_pause(job, left_ns) != CHECK_DONE)
+		uint64_t now_ns = clock_now_ns();
+		if (now_ns >= end_ns ||
+		    check_pause(job, clock_earlier_ns(HOLD_PAUSE_NS, end_ns - now_ns)) !=
+			    CHECK_DONE)
 			break;
 	}
 	if (!check_is_over(job))
