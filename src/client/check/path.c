@@ -337,20 +337,35 @@ close:
 	check_close(&conn);
 }
 
+/*
+ * Judges what the kernel knows about the SYN: it sends one that got no answer again, without data
+ * and without the option.
+ */
+static void judge_syn(struct check_conn *conn, bool *ret_was_in_syn)
+{
+	struct tcp_info info = { 0 };
+	socklen_t size = sizeof(info);
+	if (getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
+		return;
+	*ret_was_in_syn = (info.tcpi_options & TCPI_OPT_SYN_DATA) != 0;
+	if (info.tcpi_total_retrans > 0)
+		check_warn(conn->job, check_text("an answer to a SYN with the option for data"),
+			   check_text("%u segments were sent again, connected after %s",
+				      info.tcpi_total_retrans, times_text(conn->connect_ns).text),
+			   "a SYN with the option for data is dropped on the path");
+}
+
 /* Sends 64 bytes with the SYN if there is a cookie for the endpoint. Returns false on failure. */
 static bool fast_open(struct check_job *job, bool *ret_was_in_syn)
 {
 	struct check_conn conn;
-	struct tcp_info info = { 0 };
-	socklen_t size = sizeof(info);
 	const struct check_open how = { .fast_open = true };
 	int rc = check_try_open(job, &how, &conn);
 	if (rc == 0) {
 		check_exchange(&conn, 64, 0);
 		if (check_expect(&conn, CHECK_DONE, check_text("64 bytes, sent with the SYN"),
-				 "data in a SYN, or the option for it, breaks the connection") &&
-		    getsockopt(conn.fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0)
-			*ret_was_in_syn = (info.tcpi_options & TCPI_OPT_SYN_DATA) != 0;
+				 "data in a SYN, or the option for it, breaks the connection"))
+			judge_syn(&conn, ret_was_in_syn);
 	} else if (rc != -ECANCELED) {
 		check_fail(job, check_text("a connection"), check_text("%s", err_text(rc).text),
 			   "data in a SYN, or the option for it, breaks the connection");
