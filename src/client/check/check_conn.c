@@ -270,7 +270,11 @@ enum check_outcome check_push(struct check_conn *conn, uint64_t n)
 		enum check_outcome outcome = make_room(conn);
 		if (outcome != CHECK_DONE)
 			return outcome;
-		ignore_result(send_once(conn, 0)); /* none sent: it makes room again */
+		/* If none could be sent, it makes room again. */
+		if (send_once(conn, 0) != CHECK_DONE && conn->broken < 0)
+			return move(conn, 0, true);
+		if (clock_now_ns() >= conn->job->deadline_ns)
+			return conn->outcome = CHECK_LATE;
 	}
 	return conn->outcome = CHECK_DONE;
 }

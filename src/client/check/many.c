@@ -224,8 +224,8 @@ void check_storm(struct check_job *job)
 #define LIMIT_MAX 5000
 
 /*
- * Judges connection n + 1, after n that are served. If it waits, the others are closed: then it must
- * be served.
+ * Judges connection n + 1, after n that are served. If it waits, the others are closed, and then it
+ * must be served.
  */
 static void judge_limit(struct check_job *job, struct check_conn *conns, size_t n)
 {
