@@ -112,7 +112,8 @@ static void run_check(struct check_run *run, size_t i, struct check_thread *thre
 		check_skip(&job, "not a TCP connection");
 	else
 		check->run(&job);
-	check_skip(&job, "interrupted"); /* only without a verdict */
+	/* Only without a verdict. */
+	check_skip(&job, check_is_over(&job) ? "interrupted" : "too slow to judge");
 	run->results[i].took_ns = clock_now_ns() - start_ns;
 }
 
