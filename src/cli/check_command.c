@@ -13,6 +13,7 @@
 #include "base/exit_status.h"
 #include "base/log.h"
 #include "base/snippet.h"
+#include "cli/check_exec.h"
 #include "cli/check_output.h"
 #include "cli/check_profile.h"
 #include "cli/common_options.h"
@@ -33,6 +34,7 @@ enum {
 	TIMEOUT,
 	IDLE,
 	SEED,
+	EXEC,
 	EXPECT,
 	STRICT,
 	FORMAT,
@@ -102,6 +104,19 @@ static const struct option_row options[N_OPTIONS] = {
 			   "keeps it.",
 	},
 	[SEED] = COMMON_SEED_ROW,
+	[EXEC] = {
+		.name = "exec",
+		.kind = OPTION_TEXT,
+		.value_name = "CMD",
+		.default_words = "none",
+		.help = "start a server and check its processes too",
+		.details = "Start a server on this machine by /bin/sh -c CMD, in which {port} is "
+			   "replaced by a free port of 127.0.0.1 (::1 with --ipv6), and check it "
+			   "instead of HOST. Its processes are checked too: zombies and "
+			   "descriptors left behind, CPU time while it is full, resets, a "
+			   "killed child and a new start on the same port. All its processes "
+			   "are ended with the run.",
+	},
 	[EXPECT] = {
 		.name = "expect",
 		.kind = OPTION_TEXT,
@@ -207,7 +222,8 @@ MUST_USE static enum exit_status read_names(const char *option, const char *list
 
 MUST_USE static bool runs_by_default(const struct arguments *arguments, const struct check *check)
 {
-	return (check->class != CHECK_SLOW || arguments->values[SLOW]) &&
+	return ((check->flags & CHECK_EXEC) == 0 || arguments->texts[EXEC] != NULL) &&
+	       (check->class != CHECK_SLOW || arguments->values[SLOW]) &&
 	       (check->class != CHECK_RUDE || arguments->values[RUDE]);
 }
 
@@ -332,7 +348,8 @@ static enum exit_status check_main(const struct arguments *arguments)
 	};
 	struct profile profile = { 0 };
 	bool selected[CHECKS_MAX];
-	struct verdict_run run = { .seed = settings.seed };
+	struct verdict_run run = { .seed = settings.seed,
+				   .has_colour = log_colour_wanted(STDOUT_FILENO) };
 	enum exit_status status = STATUS_OK;
 	if (arguments->values[LIST])
 		return list_checks();
@@ -345,23 +362,28 @@ static enum exit_status check_main(const struct arguments *arguments)
 		status = check_profile_read(arguments->texts[EXPECT], &profile);
 	if (status == STATUS_OK)
 		status = select_checks(arguments, &profile, selected, &run.n_selected);
-	if (status == STATUS_OK)
+	if (status == STATUS_OK && arguments->texts[EXEC] != NULL)
+		status = check_exec_read(arguments, EXEC, IPV6, &settings.family);
+	else if (status == STATUS_OK)
 		status = target_read(&check_command, arguments, IPV4, IPV6, &settings.server,
 				     &settings.family);
 	if (status != STATUS_OK)
 		return status;
 	settings.idle_ns = clock_later_ns(settings.idle_ns, profile_longest_ns(&profile));
+	struct server_process process;
 	struct dialed dialed;
 	const struct dial_request request = { .server = &settings.server,
 					      .family = settings.family,
 					      .timeout_ns = settings.wait_ns };
-	run.has_colour = log_colour_wanted(STDOUT_FILENO);
 	int signals_fd = signals_setup_meter();
 	if (signals_fd < 0) {
 		log_error("cannot start: %s", err_text(signals_fd).text);
 		return STATUS_MACHINE;
 	}
-	status = dial_await(&request, signals_fd, &dialed);
+	if (arguments->texts[EXEC] != NULL)
+		status = check_exec_start(arguments->texts[EXEC], &settings, signals_fd, &process);
+	if (status == STATUS_OK)
+		status = dial_await(&request, signals_fd, &dialed);
 	if (status == STATUS_OK) {
 		struct addr_text target = addr_spec_text(&settings.server);
 		struct addr_text address = addr_format(&dialed.addr);
@@ -372,6 +394,8 @@ static enum exit_status check_main(const struct arguments *arguments)
 		status = check_endpoint(arguments, &settings, &profile, selected, &run, &dialed,
 					signals_fd);
 	}
+	if (settings.process != NULL)
+		server_process_end(settings.process);
 	io_close(&signals_fd);
 	return status;
 }
@@ -435,6 +459,8 @@ static const struct man_example examples[] = {
 	{ "tcpecho check balancer.example.org 7", "All quick and normal checks." },
 	{ "tcpecho check --only half-close,tail proxy.example.org 7",
 	  "Does the proxy lose the end of a half-closed stream?" },
+	{ "tcpecho check --exec './myserver {port}'",
+	  "Starts a server, checks it and its processes, and ends it." },
 	{ "tcpecho check --expect nginx-stream --format junit -o check.xml proxy.example.org 7",
 	  "For a build server: only what is not known fails." },
 	{ "tcpecho check --json echo.example.org 7 >new.json; tcpecho report diff old.json "

@@ -17,6 +17,7 @@
 #define TOGETHER 0
 #define ALONE    CHECK_ALONE
 #define TCP      CHECK_TCP_ONLY
+#define EXEC     (CHECK_ALONE | CHECK_EXEC)
 
 const struct check checks[] = {
 	{ "echo", CHECK_QUICK, TOGETHER, QUICK, "does every byte value come back?", check_echo },
@@ -83,6 +84,18 @@ const struct check checks[] = {
 	{ "storm", CHECK_RUDE, ALONE, NORMAL, "are 500 connections served at once?", check_storm },
 	{ "limit", CHECK_RUDE, ALONE, 4 * NORMAL, "how many connections does it serve?",
 	  check_limit },
+	{ "second-client", CHECK_NORMAL, EXEC, NORMAL, "is a client served while another is idle?",
+	  check_second_client },
+	{ "zombies", CHECK_NORMAL, EXEC, NORMAL, "are children reaped?", check_zombies },
+	{ "descriptors", CHECK_NORMAL, EXEC, NORMAL, "are descriptors closed?", check_descriptors },
+	{ "sigpipe", CHECK_NORMAL, EXEC, NORMAL, "does the process survive resets?",
+	  check_sigpipe },
+	{ "child-killed", CHECK_NORMAL, EXEC, NORMAL,
+	  "are clients served after a child was killed?", check_child_killed },
+	{ "full", CHECK_NORMAL, EXEC, NORMAL, "does it wait without CPU time while it is full?",
+	  check_full },
+	{ "restart", CHECK_NORMAL, EXEC, NORMAL, "can it start again at once after TERM?",
+	  check_restart },
 	{ .name = NULL },
 };
 

@@ -31,6 +31,9 @@ enum check_class {
 /* Flags of a check. */
 #define CHECK_ALONE    1U /* runs when no other does: times matter, or it disturbs the others */
 #define CHECK_TCP_ONLY 2U /* a connection to a unix socket has nothing to check */
+#define CHECK_EXEC     4U /* asks about the processes that --exec started */
+
+struct server_process;
 
 /* What a run of checks has in common. Constant while checks run. */
 struct check_settings {
@@ -39,6 +42,7 @@ struct check_settings {
 	uint64_t seed;    /* of the bytes */
 	uint64_t wait_ns; /* longest time without progress: then a connection is silent */
 	uint64_t idle_ns; /* longest time that slow checks let a connection idle */
+	struct server_process *process; /* that --exec started; NULL: none */
 };
 
 /* What the first connections have shown about the path. Times are those of an idle endpoint. */

@@ -49,6 +49,15 @@ void check_mptcp(struct check_job *job);
 void check_fastopen(struct check_job *job);
 void check_self(struct check_job *job);
 
+/* process.c */
+void check_zombies(struct check_job *job);
+void check_descriptors(struct check_job *job);
+void check_sigpipe(struct check_job *job);
+void check_second_client(struct check_job *job);
+void check_child_killed(struct check_job *job);
+void check_full(struct check_job *job);
+void check_restart(struct check_job *job);
+
 /* idle.c */
 void check_idle(struct check_job *job);
 void check_idle_keepalive(struct check_job *job);
