@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/snippet.h"
 #include "cli/check_exec.h"
+#include "cli/check_manual.h"
 #include "cli/check_output.h"
 #include "cli/check_profile.h"
 #include "cli/common_options.h"
@@ -31,10 +32,11 @@ enum {
 	SKIP,
 	SLOW,
 	RUDE,
+	EXEC,
+	DURING,
 	TIMEOUT,
 	IDLE,
 	SEED,
-	EXEC,
 	EXPECT,
 	STRICT,
 	FORMAT,
@@ -83,6 +85,27 @@ static const struct option_row options[N_OPTIONS] = {
 			   "time, and as many as the endpoint serves. They need descriptors "
 			   "(ulimit -n) and say how many were allowed.",
 	},
+	[EXEC] = {
+		.name = "exec",
+		.kind = OPTION_TEXT,
+		.value_name = "CMD",
+		.default_words = "none",
+		.help = "start a server and check it",
+		.details = "Start a server with /bin/sh -c CMD and check it; HOST and PORT are not "
+			   "given then. {port} in CMD is replaced by a free port of 127.0.0.1. "
+			   "Its process is checked as well: what clients leave behind in it, and "
+			   "what ends it. All its processes are killed at the end.",
+	},
+	[DURING] = {
+		.name = "during",
+		.kind = OPTION_TEXT,
+		.value_name = "CMD",
+		.default_words = "none",
+		.help = "check only while CMD runs",
+		.details = "Start CMD with /bin/sh -c and use connections until it has ended: some "
+			   "are idle, some send a byte every 100 ms, and new ones are opened. No "
+			   "other check runs unless --only names it.",
+	},
 	[TIMEOUT] = {
 		.letter = 't',
 		.name = "timeout",
@@ -104,19 +127,6 @@ static const struct option_row options[N_OPTIONS] = {
 			   "keeps it.",
 	},
 	[SEED] = COMMON_SEED_ROW,
-	[EXEC] = {
-		.name = "exec",
-		.kind = OPTION_TEXT,
-		.value_name = "CMD",
-		.default_words = "none",
-		.help = "start a server and check its processes too",
-		.details = "Start a server on this machine by /bin/sh -c CMD, in which {port} is "
-			   "replaced by a free port of 127.0.0.1 (::1 with --ipv6), and check it "
-			   "instead of HOST. Its processes are checked too: zombies and "
-			   "descriptors left behind, CPU time while it is full, resets, a "
-			   "killed child and a new start on the same port. All its processes "
-			   "are ended with the run.",
-	},
 	[EXPECT] = {
 		.name = "expect",
 		.kind = OPTION_TEXT,
@@ -222,8 +232,11 @@ MUST_USE static enum exit_status read_names(const char *option, const char *list
 
 MUST_USE static bool runs_by_default(const struct arguments *arguments, const struct check *check)
 {
-	return ((check->flags & CHECK_EXEC) == 0 || arguments->texts[EXEC] != NULL) &&
-	       (check->class != CHECK_SLOW || arguments->values[SLOW]) &&
+	if (arguments->texts[DURING] != NULL || (check->flags & CHECK_DURING) != 0)
+		return arguments->texts[DURING] != NULL && (check->flags & CHECK_DURING) != 0;
+	if ((check->flags & CHECK_PROCESS) != 0 && arguments->texts[EXEC] == NULL)
+		return false;
+	return (check->class != CHECK_SLOW || arguments->values[SLOW]) &&
 	       (check->class != CHECK_RUDE || arguments->values[RUDE]);
 }
 
@@ -339,17 +352,68 @@ MUST_USE static enum exit_status check_endpoint(const struct arguments *argument
 	return status;
 }
 
+/* Connects once, then runs the checks. */
+MUST_USE static enum exit_status check_target(const struct arguments *arguments,
+					      const struct check_settings *settings,
+					      const struct profile *profile, const bool *selected,
+					      struct verdict_run *run, int signals_fd)
+{
+	struct dialed dialed;
+	const struct dial_request request = { .server = &settings->server,
+					      .family = settings->family,
+					      .timeout_ns = settings->wait_ns };
+	enum exit_status status = dial_await(&request, signals_fd, &dialed);
+	if (status != STATUS_OK)
+		return status;
+	struct addr_text target = addr_spec_text(&settings->server);
+	struct addr_text address = addr_format(&dialed.addr);
+	io_close(&dialed.fd);
+	run->target = target.text;
+	run->address = address.text;
+	run->started_ns = clock_since_epoch_ns(clock_now_ns());
+	status = check_endpoint(arguments, settings, profile, selected, run, &dialed, signals_fd);
+	run->target = run->address = NULL; /* they end here */
+	return status;
+}
+
+/* The same, with the server of --exec if there is one. */
+MUST_USE static enum exit_status start_and_check(const struct arguments *arguments,
+						 const struct check_settings *wanted,
+						 const struct profile *profile,
+						 const bool *selected, struct verdict_run *run)
+{
+	struct check_settings settings = *wanted;
+	struct check_server own_server = { 0 };
+	const char *command = arguments->texts[EXEC];
+	enum exit_status status = STATUS_OK;
+	int signals_fd = signals_setup_meter();
+	if (signals_fd < 0) {
+		log_error("cannot start: %s", err_text(signals_fd).text);
+		return STATUS_MACHINE;
+	}
+	if (command != NULL) {
+		status = check_exec_start(command, signals_fd, &own_server, &settings.server);
+		settings.own_server = &own_server;
+	}
+	if (status == STATUS_OK)
+		status = check_target(arguments, &settings, profile, selected, run, signals_fd);
+	if (command != NULL)
+		check_server_close(&own_server);
+	io_close(&signals_fd);
+	return status;
+}
+
 static enum exit_status check_main(const struct arguments *arguments)
 {
 	struct check_settings settings = {
 		.seed = run_info_seed(arguments, SEED),
 		.wait_ns = arguments->values[TIMEOUT],
 		.idle_ns = arguments->values[IDLE],
+		.during = arguments->texts[DURING],
 	};
 	struct profile profile = { 0 };
 	bool selected[CHECKS_MAX];
-	struct verdict_run run = { .seed = settings.seed,
-				   .has_colour = log_colour_wanted(STDOUT_FILENO) };
+	struct verdict_run run = { .seed = settings.seed };
 	enum exit_status status = STATUS_OK;
 	if (arguments->values[LIST])
 		return list_checks();
@@ -363,122 +427,16 @@ static enum exit_status check_main(const struct arguments *arguments)
 	if (status == STATUS_OK)
 		status = select_checks(arguments, &profile, selected, &run.n_selected);
 	if (status == STATUS_OK && arguments->texts[EXEC] != NULL)
-		status = check_exec_read(arguments, EXEC, IPV6, &settings.family);
+		status = check_exec_validate(arguments, arguments->texts[EXEC]);
 	else if (status == STATUS_OK)
 		status = target_read(&check_command, arguments, IPV4, IPV6, &settings.server,
 				     &settings.family);
 	if (status != STATUS_OK)
 		return status;
 	settings.idle_ns = clock_later_ns(settings.idle_ns, profile_longest_ns(&profile));
-	struct server_process process;
-	struct dialed dialed;
-	const struct dial_request request = { .server = &settings.server,
-					      .family = settings.family,
-					      .timeout_ns = settings.wait_ns };
-	int signals_fd = signals_setup_meter();
-	if (signals_fd < 0) {
-		log_error("cannot start: %s", err_text(signals_fd).text);
-		return STATUS_MACHINE;
-	}
-	if (arguments->texts[EXEC] != NULL)
-		status = check_exec_start(arguments->texts[EXEC], &settings, signals_fd, &process);
-	if (status == STATUS_OK)
-		status = dial_await(&request, signals_fd, &dialed);
-	if (status == STATUS_OK) {
-		struct addr_text target = addr_spec_text(&settings.server);
-		struct addr_text address = addr_format(&dialed.addr);
-		io_close(&dialed.fd);
-		run.target = target.text;
-		run.address = address.text;
-		run.started_ns = clock_since_epoch_ns(clock_now_ns());
-		status = check_endpoint(arguments, &settings, &profile, selected, &run, &dialed,
-					signals_fd);
-	}
-	if (settings.process != NULL)
-		server_process_end(settings.process);
-	io_close(&signals_fd);
-	return status;
+	run.has_colour = log_colour_wanted(STDOUT_FILENO);
+	return start_and_check(arguments, &settings, &profile, selected, &run);
 }
-
-/* ---- the man page ---- */
-
-static const char *const description[] = {
-	"Asks an echo endpoint, and the path to it, one question after the other, and prints a "
-	"verdict for each: does every byte come back, does everything come back after the "
-	"client's FIN, is there back-pressure, does a reset harm the next client? The endpoint "
-	"can be any echo server (RFC 862), directly or behind proxies, balancers, meshes, NATs "
-	"and firewalls, whose faults show too.",
-	"It first connects once; if that fails, the status is 3. Then the checks run, each with "
-	"its own connections and its own bytes: those whose times do not matter side by side, "
-	"then the others alone. Every byte is compared. For each connection it is established "
-	"how it ended (FIN, RST, silence) before anything is judged.",
-	"Quick and normal checks run by default, in less than a minute. --list prints all.",
-	TARGET_PARAGRAPH,
-	NULL,
-};
-
-static const char *const verdicts[] = {
-	"A line is printed for each check: verdict, name, and what was seen. For a WARN or FAIL "
-	"it also says what was expected, and after the last colon what the difference usually "
-	"means.",
-	"PASS: as expected. WARN: it works, but slowly, or not as well as it should. FAIL: bytes "
-	"are wrong or missing, or a connection ended or fell silent. SKIP: not possible from "
-	"here, with the reason. TODO: a failure that the profile expects.",
-	"A verdict claims no more than what was seen: an option is \"not negotiated\", because a "
-	"client cannot know what removed it. Loss in the network, simultaneous open and the "
-	"handling of ICMP messages cannot be checked by a client without privileges.",
-	NULL,
-};
-
-static const char *const profiles[] = {
-	"A profile is a text file with a line for each check that is known not to pass, such as "
-	"\"half-close fail # proxy_half_close is off\" or \"idle >=10m\".",
-	"pass, warn, fail: the worst verdict that is accepted. skip: the check is left out. "
-	">=VALUE: the check measures a time or a number, which must reach VALUE. A number sign "
-	"begins a comment. Profiles of common proxies come with the program: --expect "
-	"nginx-stream.",
-	NULL,
-};
-
-static const char *const signals[] = {
-	"INT (^C), TERM: end with the verdicts so far. The status is 1 after a FAIL, or else "
-	"128+N.",
-	"QUIT (^\\): print how far the run is and continue.",
-	COMMON_SIGNALS_BEFORE,
-	NULL,
-};
-
-static const struct man_section sections[] = {
-	{ "VERDICTS", verdicts },
-	{ "PROFILES", profiles },
-	{ "SIGNALS", signals },
-	{ 0 },
-};
-
-static const struct man_example examples[] = {
-	{ "tcpecho check balancer.example.org 7", "All quick and normal checks." },
-	{ "tcpecho check --only half-close,tail proxy.example.org 7",
-	  "Does the proxy lose the end of a half-closed stream?" },
-	{ "tcpecho check --exec './myserver {port}'",
-	  "Starts a server, checks it and its processes, and ends it." },
-	{ "tcpecho check --expect nginx-stream --format junit -o check.xml proxy.example.org 7",
-	  "For a build server: only what is not known fails." },
-	{ "tcpecho check --json echo.example.org 7 >new.json; tcpecho report diff old.json "
-	  "new.json",
-	  "What became worse since the last time?" },
-	{ 0 },
-};
-
-static const struct exit_status_row statuses[] = {
-	{ STATUS_OK, "no check failed" },
-	{ STATUS_ECHO_FAILED,
-	  "a check failed, or warned with --strict, or did better than the profile expects" },
-	{ STATUS_USAGE, "the command line or the profile is wrong" },
-	{ STATUS_NO_CONNECTION,
-	  "no connection: refused, unreachable, unresolved, timed out, connected to itself" },
-	{ STATUS_MACHINE, "this machine could not do it: no memory, no descriptors" },
-	{ STATUS_OK, NULL },
-};
 
 const struct command check_command = {
 	.name = "check",
@@ -487,10 +445,10 @@ const struct command check_command = {
 	.options = options,
 	.n_options = N_OPTIONS,
 	.groups = groups,
-	.description = description,
+	.description = check_description,
 	.has_page = true,
-	.sections = sections,
-	.examples = examples,
-	.statuses = statuses,
+	.sections = check_sections,
+	.examples = check_examples,
+	.statuses = check_statuses,
 	.run = check_main,
 };

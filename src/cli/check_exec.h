@@ -1,26 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The option --exec of check: a server that is started for the checks.
+ * `check --exec`: starts the server that is to be checked.
  */
 #ifndef CLI_CHECK_EXEC_H
 #define CLI_CHECK_EXEC_H
 
 #include "base/compiler.h"
 #include "base/exit_status.h"
-#include "cli/option.h"
-#include "client/check/check.h"
-#include "net/server_process.h"
+#include "cli/command.h"
+#include "client/check/check_server.h"
+#include "net/addr.h"
 
-/* Checks the command and that no HOST is given. exec and ipv6 are the indices of these options. */
-MUST_USE enum exit_status check_exec_read(const struct arguments *arguments, size_t exec,
-					  size_t ipv6, int *ret_family);
+/* Refuses a command without {port}, and operands beside it. Returns STATUS_OK or STATUS_USAGE. */
+MUST_USE enum exit_status check_exec_validate(const struct arguments *arguments,
+					      const char *command);
 
 /*
- * Starts the server, waits until it accepts, and sets server and process of the settings. If it
- * does not accept, prints its last output. The caller calls server_process_end() if
- * settings->process is set.
+ * Starts the command, waits until it accepts connections, and sets *ret_spec to its address. Errors
+ * are printed. Returns STATUS_OK; STATUS_NO_CONNECTION if it does not accept; STATUS_MACHINE; or
+ * the status of a signal. The caller closes *ret_server in each case.
  */
-MUST_USE enum exit_status check_exec_start(const char *command, struct check_settings *settings,
-					   int signals_fd, struct server_process *ret_process);
+MUST_USE enum exit_status check_exec_start(const char *command, int signals_fd,
+					   struct check_server *ret_server,
+					   struct addr_spec *ret_spec);
 
 #endif

@@ -144,7 +144,7 @@ def test_all_tests_need_all_packages(tests_of):
 @pytest.mark.parametrize("part, folders, needed, unneeded", [
     ("unit", ["tests/unit", "tests/sim", "tests/fuzz"], {"libcmocka-dev"}, LONG | {"strace"}),
     ("server", ["tests/contract", "tests/examples"], {"strace", "nftables"}, LONG),
-    ("client", ["tests/client"], {"strace", "nftables"}, LONG),
+    ("client", ["tests/client", "tests/check"], {"strace", "nftables"}, LONG),
     ("report", ["tests/report"], {"chromium", "default-jre-headless"}, {"strace", "spin", "telnet"}),
 ])
 def test_a_part_installs_and_runs_only_its_own_tests(tests_of, part, folders, needed, unneeded):

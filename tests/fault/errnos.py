@@ -141,10 +141,11 @@ CANNOT_FAIL = {
         " sigfillset sigismember sigpending rt_sigpending sigismember",
     "it always succeeds":
         "sysconf geteuid getuid getpid gettid getenv unsetenv free freeaddrinfo freeifaddrs closedir dirfd fclose exit_group _exit set_robust_list"
-        " set_tid_address pthread_join gmtime_r pthread_cond_broadcast pthread_cond_wait pthread_mutex_lock"
+        " set_tid_address setsid pthread_join gmtime_r pthread_cond_broadcast pthread_cond_wait pthread_mutex_lock"
         " pthread_mutex_unlock",
     "what it is given is in range": "strftime timegm",
-    "it only fills a structure": "pthread_attr_init pthread_attr_setdetachstate pthread_attr_setstacksize",
+    "it only fills a structure": "pthread_attr_init pthread_attr_setdetachstate pthread_attr_setstacksize"
+        " posix_spawnattr_setflags posix_spawnattr_setsigdefault posix_spawnattr_setsigmask",
     "it says what is there, and closes": "io_uring_peek_batch_cqe io_uring_queue_exit",
     "its failure is its answer": "isatty inet_ntop getopt_long",
     "it moves nothing out of memory":
@@ -177,7 +178,9 @@ NOT_IN_A_LIFE = {
         "__b64_ntop __b64_pton deflate deflateBound deflateEnd deflateInit2_ deflateReset inflate inflateEnd"
         " inflateInit_ inflateReset json_array json_array_append_new json_delete json_dumpf json_false json_integer"
         " json_null json_true json_object json_object_set_new json_object_update json_pack json_real json_sprintf json_string",
-    "check, which tests/check drives": "scandir64",
+    "check, which tests/check drives": "posix_spawn posix_spawn_file_actions_adddup2 posix_spawn_file_actions_addopen"
+        " posix_spawn_file_actions_destroy posix_spawn_file_actions_init posix_spawnattr_destroy posix_spawnattr_init"
+        " prlimit64 scandir64",
     "report, which reads files and writes others; tests/report drives it": "asprintf __asprintf_chk fread __fread_chk"
         " faccessat fallocate fallocate64 fchmod fchown fgetxattr ftruncate ftruncate64 json_loadb malloc mkostemp"
         " mkostemp64 open_memstream qsort readlink __readlink_chk realloc rename strndup umask",

@@ -13,11 +13,12 @@
 #define QUICK  (10 * S)
 #define NORMAL (30 * S)
 #define SLOW   (60 * S)
+#define DAY    (86400 * S)
 
 #define TOGETHER 0
 #define ALONE    CHECK_ALONE
 #define TCP      CHECK_TCP_ONLY
-#define EXEC     (CHECK_ALONE | CHECK_EXEC)
+#define PROCESS  (CHECK_ALONE | CHECK_PROCESS)
 
 const struct check checks[] = {
 	{ "echo", CHECK_QUICK, TOGETHER, QUICK, "does every byte value come back?", check_echo },
@@ -60,6 +61,8 @@ const struct check checks[] = {
 	  "does everything come back when it is read 5 s after the FIN?", check_half_close_late },
 	{ "tail", CHECK_NORMAL, TOGETHER, NORMAL,
 	  "do the last bytes come back when they are read slowly?", check_tail },
+	{ "second-client", CHECK_QUICK, TOGETHER, QUICK,
+	  "is a client served while another one is idle?", check_second_client },
 	{ "cross-talk", CHECK_NORMAL, TOGETHER, NORMAL, "do connections get their own bytes only?",
 	  check_cross_talk },
 	{ "slow-reader", CHECK_NORMAL, TOGETHER, NORMAL,
@@ -84,18 +87,22 @@ const struct check checks[] = {
 	{ "storm", CHECK_RUDE, ALONE, NORMAL, "are 500 connections served at once?", check_storm },
 	{ "limit", CHECK_RUDE, ALONE, 4 * NORMAL, "how many connections does it serve?",
 	  check_limit },
-	{ "second-client", CHECK_NORMAL, EXEC, NORMAL, "is a client served while another is idle?",
-	  check_second_client },
-	{ "zombies", CHECK_NORMAL, EXEC, NORMAL, "are children reaped?", check_zombies },
-	{ "descriptors", CHECK_NORMAL, EXEC, NORMAL, "are descriptors closed?", check_descriptors },
-	{ "sigpipe", CHECK_NORMAL, EXEC, NORMAL, "does the process survive resets?",
-	  check_sigpipe },
-	{ "child-killed", CHECK_NORMAL, EXEC, NORMAL,
-	  "are clients served after a child was killed?", check_child_killed },
-	{ "full", CHECK_NORMAL, EXEC, NORMAL, "does it wait without CPU time while it is full?",
-	  check_full },
-	{ "restart", CHECK_NORMAL, EXEC, NORMAL, "can it start again at once after TERM?",
+	{ "zombies", CHECK_QUICK, PROCESS, NORMAL, "does it reap the children that ended?",
+	  check_zombies },
+	{ "descriptors", CHECK_QUICK, PROCESS, NORMAL, "does it close what it opened for a client?",
+	  check_descriptors },
+	{ "memory", CHECK_NORMAL, PROCESS, NORMAL, "does it free what it allocated for a client?",
+	  check_memory },
+	{ "cpu-when-full", CHECK_NORMAL, PROCESS, NORMAL,
+	  "is it idle while it has no descriptor for a client?", check_cpu_when_full },
+	{ "survival", CHECK_QUICK, PROCESS, NORMAL, "does it survive clients that reset?",
+	  check_survival },
+	{ "killed-child", CHECK_QUICK, PROCESS, QUICK, "does it serve after a child was killed?",
+	  check_killed_child },
+	{ "restart", CHECK_QUICK, PROCESS, NORMAL, "does it listen again at once after its end?",
 	  check_restart },
+	{ "during", CHECK_SLOW, CHECK_ALONE | CHECK_DURING, DAY,
+	  "is no connection cut or refused while a command runs?", check_during },
 	{ .name = NULL },
 };
 

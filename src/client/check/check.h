@@ -31,9 +31,10 @@ enum check_class {
 /* Flags of a check. */
 #define CHECK_ALONE    1U /* runs when no other does: times matter, or it disturbs the others */
 #define CHECK_TCP_ONLY 2U /* a connection to a unix socket has nothing to check */
-#define CHECK_EXEC     4U /* asks about the processes that --exec started */
+#define CHECK_PROCESS  4U /* judges the process of the server that --exec has started */
+#define CHECK_DURING   8U /* runs while the command of --during does */
 
-struct server_process;
+struct check_server;
 
 /* What a run of checks has in common. Constant while checks run. */
 struct check_settings {
@@ -42,7 +43,8 @@ struct check_settings {
 	uint64_t seed;    /* of the bytes */
 	uint64_t wait_ns; /* longest time without progress: then a connection is silent */
 	uint64_t idle_ns; /* longest time that slow checks let a connection idle */
-	struct server_process *process; /* that --exec started; NULL: none */
+	struct check_server *own_server; /* of --exec; NULL: none */
+	const char *during;              /* the command of --during; NULL: none */
 };
 
 /* What the first connections have shown about the path. Times are those of an idle endpoint. */

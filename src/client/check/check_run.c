@@ -110,8 +110,10 @@ static void run_check(struct check_run *run, size_t i, struct check_thread *thre
 	use_memory(&job, thread);
 	if (has_flag(i, CHECK_TCP_ONLY) && run->path.addr.any.sa_family == AF_UNIX)
 		check_skip(&job, "not a TCP connection");
-	else if (has_flag(i, CHECK_EXEC) && run->settings->process == NULL)
-		check_skip(&job, "only with --exec");
+	else if (has_flag(i, CHECK_PROCESS) && run->settings->own_server == NULL)
+		check_skip(&job, "needs a server that --exec has started");
+	else if (has_flag(i, CHECK_DURING) && run->settings->during == NULL)
+		check_skip(&job, "needs a command (--during)");
 	else
 		check->run(&job);
 	/* Only without a verdict. */

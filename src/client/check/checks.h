@@ -35,6 +35,7 @@ void check_urgent(struct check_job *job);
 /* many.c */
 void check_cross_talk(struct check_job *job);
 void check_isolation(struct check_job *job);
+void check_second_client(struct check_job *job);
 void check_connect(struct check_job *job);
 void check_storm(struct check_job *job);
 void check_limit(struct check_job *job);
@@ -52,11 +53,14 @@ void check_self(struct check_job *job);
 /* process.c */
 void check_zombies(struct check_job *job);
 void check_descriptors(struct check_job *job);
-void check_sigpipe(struct check_job *job);
-void check_second_client(struct check_job *job);
-void check_child_killed(struct check_job *job);
-void check_full(struct check_job *job);
+void check_memory(struct check_job *job);
+void check_cpu_when_full(struct check_job *job);
+void check_survival(struct check_job *job);
+void check_killed_child(struct check_job *job);
 void check_restart(struct check_job *job);
+
+/* during.c */
+void check_during(struct check_job *job);
 
 /* idle.c */
 void check_idle(struct check_job *job);

@@ -56,6 +56,19 @@ void check_cross_talk(struct check_job *job)
 	free(conns);
 }
 
+void check_second_client(struct check_job *job)
+{
+	struct check_conn idle, second = { .fd = -1 };
+	if (check_open(job, &idle) && check_open(job, &second)) {
+		check_exchange(&second, 64, 0);
+		if (check_expect(&second, CHECK_DONE, check_text("64 bytes on a second connection"),
+				 "an iterative server: it serves one client at a time"))
+			check_pass(job, "a client is served while another one is idle");
+	}
+	check_close(&second);
+	check_close(&idle);
+}
+
 /* ---- one that is jammed ---- */
 
 #define OTHERS       8
