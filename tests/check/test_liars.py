@@ -10,6 +10,7 @@ from fault_matrix import ROWS
 from faulty_servers import FaultyServer
 from netns import set_sysctl
 from private_files import own_etc
+from test_exec import FAULTS as PROCESS_FAULTS
 from tools import tool
 
 LIARS = {
@@ -137,7 +138,7 @@ def test_an_option_that_is_not_negotiated_is_found(own_network, program, serve):
 def test_every_check_is_red_or_yellow_for_something(program):
     listed = subprocess.run([program, "check", "--list"], capture_output=True, text=True, check=True).stdout
     names = {line.split()[0] for line in listed.splitlines()}
-    found = {*LIARS, *DEATHS, *PATHS, "self", "addresses", "options"}
+    found = {*PROCESS_FAULTS, "during", "second-client", *LIARS, *DEATHS, *PATHS, "self", "addresses", "options"}
     for row in ROWS:
         found.update(row.red.split(), row.yellow.split())
     assert names == found
