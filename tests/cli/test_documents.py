@@ -65,6 +65,7 @@ def test_every_file_is_at_its_place(installed):
         "share/man/man1/tcpecho-report-merge.1",
         "share/man/man1/tcpecho-report-diff.1",
         "share/man/man1/tcpecho-report-html.1",
+        *[f"share/tcpecho/profiles/{path.name}" for path in (ROOT / "profiles").iterdir()],
         "share/bash-completion/completions/tcpecho",
         "share/zsh/site-functions/_tcpecho",
         "share/fish/vendor_completions.d/tcpecho.fish",
