@@ -11,6 +11,7 @@
 #include "report/diff.h"
 #include "report/run_merge.h"
 #include "report/threshold.h"
+#include "report/verdict_diff.h"
 
 /* Separates the sides if they have several files. */
 #define BETWEEN "vs"
@@ -202,6 +203,48 @@ MUST_USE static enum exit_status compare_files(const struct thresholds *all, boo
 	return status;
 }
 
+static bool has_verdicts(const struct report_files *files)
+{
+	for (size_t i = 0; i < files->n; i++) {
+		if (files->runs[i].format == RUN_CHECK)
+			return true;
+	}
+	return false;
+}
+
+/* Compares the verdicts of two results of `check`. */
+MUST_USE static enum exit_status compare_verdicts(const struct thresholds *all, bool is_json,
+						  const struct report_files *old,
+						  const struct report_files *new)
+{
+	struct file_draft out;
+	size_t n_worse = 0;
+	if (!has_verdicts(old) || !has_verdicts(new)) {
+		log_error("one side has the verdicts of check, the other has not");
+		return STATUS_USAGE;
+	}
+	if (old->n != 1 || new->n != 1) {
+		log_error("verdicts of check are compared one by one: give OLD and NEW");
+		return STATUS_USAGE;
+	}
+	if (all->n > 0) {
+		log_error("option --fail-if does not apply to verdicts of check: a worse one is "
+			  "status 1");
+		return STATUS_USAGE;
+	}
+	int rc = file_draft("-", &out);
+	if (rc == 0) {
+		rc = verdict_diff_write(out.file, is_json, old->runs, new->runs, &n_worse);
+		if (rc == 0)
+			rc = file_keep(&out, NULL);
+		else
+			file_drop(&out);
+	}
+	if (rc < 0)
+		return writer_status(rc, "-", NULL);
+	return n_worse > 0 ? STATUS_ECHO_FAILED : STATUS_OK;
+}
+
 static enum exit_status diff_main(const struct arguments *arguments)
 {
 	static struct thresholds all; /* too large for a stack */
@@ -221,7 +264,9 @@ static enum exit_status diff_main(const struct arguments *arguments)
 	size_t from = n_old + n_between;
 	status = report_files_read(paths + from, n - from, unit_ns, &new);
 	if (status == STATUS_OK) {
-		status = compare_files(&all, arguments->values[JSON], &old, &new);
+		status = has_verdicts(&old) || has_verdicts(&new)
+				 ? compare_verdicts(&all, arguments->values[JSON], &old, &new)
+				 : compare_files(&all, arguments->values[JSON], &old, &new);
 		report_files_close(&new);
 	}
 	report_files_close(&old);
@@ -237,6 +282,9 @@ static const char *const description[] = {
 	"Times are those of all values of a side. Counts are averages over its runs. With several "
 	"runs on each side the output says whether a difference exceeds the noise, which means "
 	"that no run of one side lies within the range of the other.",
+	"Two results of check --json are compared too: a line for each check whose verdict is not "
+	"the same. The status is 1 if one became worse (PASS, then WARN, then FAIL; TODO counts as "
+	"PASS).",
 	NULL,
 };
 

@@ -128,3 +128,23 @@ enum exit_status report_files_read(char *const *paths, size_t n, uint64_t list_u
 		report_files_close(&files);
 	return status;
 }
+
+enum exit_status report_files_read_runs(char *const *paths, size_t n, uint64_t list_unit_ns,
+					struct report_files *ret_files)
+{
+	struct report_files files;
+	enum exit_status status = report_files_read(paths, n, list_unit_ns, &files);
+	if (status != STATUS_OK)
+		return status;
+	for (size_t i = 0; i < files.n; i++) {
+		if (files.runs[i].format != RUN_CHECK)
+			continue;
+		log_error("%.300s: the verdicts of check have no times (report show and diff read "
+			  "them)",
+			  paths[i]);
+		report_files_close(&files);
+		return STATUS_USAGE;
+	}
+	*ret_files = files;
+	return STATUS_OK;
+}

@@ -57,6 +57,10 @@ MUST_USE enum exit_status report_files_check(const char *command, const struct a
  */
 MUST_USE enum exit_status report_files_read(char *const *paths, size_t n, uint64_t list_unit_ns,
 					    struct report_files *ret_files);
+/* The same for a command that needs times: the verdicts of `check` are refused, with a message. */
+MUST_USE enum exit_status report_files_read_runs(char *const *paths, size_t n,
+						 uint64_t list_unit_ns,
+						 struct report_files *ret_files);
 void report_files_close(struct report_files *files);
 
 /* Writes a run as JSON to a file; "-" is standard output. Any failure is reported. */

@@ -62,8 +62,8 @@ static enum exit_status html_main(const struct arguments *arguments)
 			arguments->n_operands, VIEW_RUNS_MAX);
 		return STATUS_USAGE;
 	}
-	status = report_files_read(arguments->operands, arguments->n_operands,
-				   report_unit_ns(arguments->values[UNIT]), &files);
+	status = report_files_read_runs(arguments->operands, arguments->n_operands,
+					report_unit_ns(arguments->values[UNIT]), &files);
 	if (status != STATUS_OK)
 		return status;
 	status = write_page(&files, arguments->operands, output);

@@ -36,8 +36,8 @@ static enum exit_status merge_main(const struct arguments *arguments)
 	const char *path = arguments->texts[OUTPUT] != NULL ? arguments->texts[OUTPUT] : "-";
 	enum exit_status status = report_files_check("merge", arguments, path);
 	if (status == STATUS_OK)
-		status = report_files_read(arguments->operands, arguments->n_operands,
-					   report_unit_ns(arguments->values[UNIT]), &files);
+		status = report_files_read_runs(arguments->operands, arguments->n_operands,
+						report_unit_ns(arguments->values[UNIT]), &files);
 	if (status != STATUS_OK)
 		return status;
 	int rc = run_merge(files.runs, files.n, &sum, &why);

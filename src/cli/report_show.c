@@ -19,6 +19,20 @@ static const struct option_row options[N_OPTIONS] = {
 	[UNIT] = REPORT_UNIT_ROW,
 };
 
+MUST_USE static enum exit_status show_verdicts_json(const struct run *run)
+{
+	struct file_draft out;
+	int rc = file_draft("-", &out);
+	if (rc == 0) {
+		rc = show_write_verdicts(out.file, run, VERDICT_JSON);
+		if (rc == 0)
+			rc = file_keep(&out, NULL);
+		else
+			file_drop(&out);
+	}
+	return rc == 0 ? STATUS_OK : writer_status(rc, "-", NULL);
+}
+
 MUST_USE static enum exit_status show_json(const struct report_files *files, char *const *paths)
 {
 	if (files->n > 1) {
@@ -28,6 +42,8 @@ MUST_USE static enum exit_status show_json(const struct report_files *files, cha
 		return STATUS_USAGE;
 	}
 	const struct run *run = &files->runs[0];
+	if (run->format == RUN_CHECK)
+		return show_verdicts_json(run);
 	/* In our document the values would look exact. */
 	if (run->format != RUN_TCPECHO) {
 		log_error("%.300s: option --json shows only results of tcpecho, and this is one of "
@@ -69,7 +85,8 @@ static enum exit_status show_main(const struct arguments *arguments)
 
 static const char *const description[] = {
 	"Prints each result as its run printed it at the end, then the facts of the run: "
-	"when it began, the version and the command line.",
+	"when it began, the version and the command line. The verdicts of check are printed as "
+	"check prints them.",
 	NULL,
 };
 

@@ -45,6 +45,7 @@ MUST_USE int reader_refuse(struct reader *reader, const char *format, ...) PRINT
 /* ---- the readers, one per file ---- */
 
 MUST_USE int read_tcpecho(struct reader *reader, const json_t *json);
+MUST_USE int read_check(struct reader *reader, const json_t *json);
 MUST_USE int read_fortio(struct reader *reader, const json_t *json);
 MUST_USE int read_hlog(struct reader *reader);
 MUST_USE int read_hgrm(struct reader *reader);

@@ -40,6 +40,8 @@ void run_close(struct run *run)
 	free(run->client_bound);
 	result_close(&run->result);
 	time_series_close(&run->series);
+	free(run->verdicts.address);
+	free(run->verdicts.list);
 	*run = (struct run){ 0 };
 }
 

@@ -18,6 +18,7 @@
 #include "stats/result.h"
 #include "stats/start_time.h"
 #include "stats/time_series.h"
+#include "stats/verdict.h"
 
 /* The source of a run, which determines how much is known about it. */
 enum run_format {
@@ -25,6 +26,15 @@ enum run_format {
 	RUN_HLOG,    /* HdrHistogram's interval log: every count and the times; nothing else */
 	RUN_HGRM,    /* HdrHistogram's percentile list, as wrk2 prints it: no counts */
 	RUN_FORTIO,  /* fortio's JSON: coarse buckets */
+	RUN_CHECK,   /* the verdicts of `check`: no messages, no times */
+};
+
+/* What a run of the format RUN_CHECK has instead of a result. */
+struct run_verdicts {
+	char *address; /* that was connected to; NULL: unknown */
+	uint64_t n_selected;
+	struct check_result *list;
+	size_t n;
 };
 
 /* Where and how it ran. A text is NULL if unknown. */
@@ -86,6 +96,8 @@ struct run {
 	double cpu_share;   /* CPU use of all client threads, in cores; 0: unknown */
 	double spin_share;  /* part of cpu_share: busy waiting for messages to become due */
 	char *client_bound; /* why the client was the bottleneck; NULL: it was not */
+
+	struct run_verdicts verdicts; /* only of RUN_CHECK */
 };
 
 /* Makes an empty run (n_merged is 1); the caller must close it. Returns 0 or -ENOMEM. */

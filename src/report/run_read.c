@@ -109,9 +109,11 @@ MUST_USE static int find_format(struct reader *reader, json_t **ret_json,
 	int rc = parse(reader, ret_json);
 	if (rc < 0)
 		return rc;
+	const json_t *command = json_object_get(*ret_json, "command");
 	bool is_fortio = json_object_get(*ret_json, "DurationHistogram") != NULL;
-	*ret_format = is_fortio ? RUN_FORTIO : RUN_TCPECHO;
-	if (is_fortio || json_object_get(*ret_json, "command") != NULL)
+	bool is_check = json_is_string(command) && strcmp(json_string_value(command), "check") == 0;
+	*ret_format = is_fortio ? RUN_FORTIO : is_check ? RUN_CHECK : RUN_TCPECHO;
+	if (is_fortio || command != NULL)
 		return 0;
 	return reader_refuse(reader, "it is JSON, but no result of tcpecho or fortio");
 }
@@ -127,6 +129,8 @@ MUST_USE static int read_format(struct reader *reader, const json_t *json, enum 
 		return read_hgrm(reader);
 	case RUN_FORTIO:
 		return read_fortio(reader, json);
+	case RUN_CHECK:
+		return read_check(reader, json);
 	case RUN_TCPECHO:
 	default:
 		return read_tcpecho(reader, json);

@@ -4,6 +4,7 @@
  * detected from the content, not from the name.
  *
  *	tcpecho	the document of --json; documents older than the field "format", as far as possible
+ *	check	the document of `check --json`: verdicts
  *	.hlog	the interval log of HdrHistogram, 1.2 or 1.3: every count, in ns. Lines without a
  *		tag or with the tag "response" are response times, "service" are service times; a
  *		single tag with another name is taken as response times

@@ -17,6 +17,7 @@ const char *show_format_name(enum run_format format)
 		[RUN_HLOG] = "HdrHistogram's log",
 		[RUN_HGRM] = "HdrHistogram's percentiles",
 		[RUN_FORTIO] = "fortio",
+		[RUN_CHECK] = "check",
 	};
 	return names[format];
 }
@@ -105,8 +106,36 @@ static void write_foreign(FILE *out, const struct run *run)
 	write_times(out, &sample, "service", "service time");
 }
 
+static struct verdict_run verdict_run_of(const struct run *run)
+{
+	return (struct verdict_run){
+		.target = run->target,
+		.address = run->verdicts.address != NULL ? run->verdicts.address : "",
+		.seed = run->seed,
+		.started_ns = run->facts.start_ns,
+		.n_selected = (size_t)run->verdicts.n_selected,
+		.is_interrupted = run->is_interrupted,
+		.results = run->verdicts.list,
+		.n = run->verdicts.n,
+	};
+}
+
+int show_write_verdicts(FILE *out, const struct run *run, enum verdict_format format)
+{
+	const struct verdict_run verdicts = verdict_run_of(run);
+	verdict_write_head(out, format, &verdicts);
+	for (size_t i = 0; i < verdicts.n; i++)
+		verdict_write_result(out, format, &verdicts, &verdicts.results[i], i + 1);
+	return verdict_write_end(out, format, &verdicts);
+}
+
 void show_write_text(FILE *out, const struct run *run)
 {
+	if (run->format == RUN_CHECK) {
+		/* Only the document of the format json needs memory. */
+		ignore_result(show_write_verdicts(out, run, VERDICT_TEXT));
+		return;
+	}
 	if (run->format != RUN_TCPECHO)
 		write_foreign(out, run);
 	else if (strcmp(run->command, "ping") == 0)

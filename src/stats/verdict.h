@@ -20,7 +20,7 @@ enum verdict {
 
 /* What one check has found. Texts are one line, without control characters. */
 struct check_result {
-	const char *name; /* of the check: static storage */
+	char name[24]; /* of the check */
 	enum verdict verdict;
 	bool is_surprise;   /* it passed, but the profile expects a failure */
 	char expected[512]; /* only for WARN, FAIL and TODO */

@@ -152,7 +152,7 @@ CANNOT_FAIL = {
         "__assert_fail __ctype_b_loc __ctype_tolower_loc __ctype_toupper_loc __errno_location __snprintf_chk"
         " __vsnprintf_chk memcmp memcpy memset nl_langinfo sigabbrev_np snprintf sscanf __isoc99_sscanf strchr"
         " strcmp strcspn strerrordesc_np strerrorname_np strlen strncmp strnlen strrchr strspn strstr strtok_r"
-        " strtod strtol strtoul strtoull vsnprintf memmove __memmove_chk memchr memmem memrchr bcmp stpcpy __sched_cpucount __memcpy_chk __sprintf_chk"
+        " strtod strtol strtoll strtoul strtoull vsnprintf memmove __memmove_chk memchr memmem memrchr bcmp stpcpy __sched_cpucount __memcpy_chk __sprintf_chk"
         " __popcountdi2 __udivti3 __strcat_chk strncat __strncat_chk strcasecmp strverscmp alphasort64 strptime timegm json_array_get json_array_size json_integer_value json_number_value"
         " json_object_get json_object_iter json_object_iter_key json_object_iter_next json_object_iter_value"
         " json_object_key_to_iter json_object_size json_string_length json_string_value",

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -198,7 +199,7 @@ static void *run_thread(void *argument)
 static void select_checks(struct check_run *run, const bool *selected)
 {
 	for (size_t i = 0; i < run->n; i++) {
-		run->results[i].name = checks[i].name;
+		snprintf(run->results[i].name, sizeof(run->results[i].name), "%s", checks[i].name);
 		run->states[i] = selected[i] ? WAITING : NOT_SELECTED;
 	}
 }

@@ -54,6 +54,7 @@ static bool fact_source(FILE *out, const struct run *run)
 	case RUN_FORTIO:
 		return put_fact(out, "fortio (coarse buckets)");
 	case RUN_TCPECHO:
+	case RUN_CHECK:
 		break;
 	}
 	return put_fact(out, "tcpecho ") && (put_fact_text(out, run->facts.version) || true);

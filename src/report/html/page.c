@@ -153,6 +153,7 @@ static void put_remarks(const struct view *view, size_t i)
 			     "taken to be the second",
 		[RUN_FORTIO] = "from fortio: within each coarse bucket the values are "
 			       "taken to be spread evenly",
+		[RUN_CHECK] = NULL,
 	};
 	FILE *out = view->out;
 	const struct run *run = &view->runs[i];
