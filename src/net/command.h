@@ -4,7 +4,8 @@
  *
  * It runs in a new session, so a signal from the terminal does not reach it. All its processes
  * are found by their session or their parent: this process becomes the parent of orphans
- * (PR_SET_CHILD_SUBREAPER). They are killed by command_end(), and also if this process is killed.
+ * (PR_SET_CHILD_SUBREAPER). They are killed by command_end(). If this process is killed, its guard
+ * kills the session; a daemon that has left the session is not found then.
  */
 #ifndef NET_COMMAND_H
 #define NET_COMMAND_H
