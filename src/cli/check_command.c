@@ -183,22 +183,9 @@ static const struct option_group groups[] = {
 	{ 0 },
 };
 
-static const char *class_name(enum check_class class)
-{
-	static const char *const names[] = {
-		[CHECK_QUICK] = "quick",
-		[CHECK_NORMAL] = "normal",
-		[CHECK_SLOW] = "slow",
-		[CHECK_RUDE] = "rude",
-	};
-	return names[class];
-}
-
 MUST_USE static enum exit_status list_checks(void)
 {
-	for (size_t i = 0; i < check_count(); i++)
-		printf("%-17s %-7s %s\n", checks[i].name, class_name(checks[i].class),
-		       checks[i].question);
+	check_manual_list(stdout);
 	int rc = file_flush(stdout);
 	return rc < 0 ? writer_status(rc, "-", NULL) : STATUS_OK;
 }
@@ -365,14 +352,24 @@ MUST_USE static enum exit_status check_target(const struct arguments *arguments,
 	enum exit_status status = dial_await(&request, signals_fd, &dialed);
 	if (status != STATUS_OK)
 		return status;
-	struct addr_text target = addr_spec_text(&settings->server);
-	struct addr_text address = addr_format(&dialed.addr);
+	char *target = NULL, *address = NULL;
+	int rc = run_info_copy(addr_spec_text(&settings->server).text, &target);
+	if (rc == 0)
+		rc = run_info_copy(addr_format(&dialed.addr).text, &address);
 	io_close(&dialed.fd);
-	run->target = target.text;
-	run->address = address.text;
-	run->started_ns = clock_since_epoch_ns(clock_now_ns());
-	status = check_endpoint(arguments, settings, profile, selected, run, &dialed, signals_fd);
-	run->target = run->address = NULL; /* they end here */
+	if (rc == 0) {
+		run->target = target;
+		run->address = address;
+		run->started_ns = clock_since_epoch_ns(clock_now_ns());
+		status = check_endpoint(arguments, settings, profile, selected, run, &dialed,
+					signals_fd);
+		run->target = run->address = NULL; /* they end here */
+	} else {
+		log_error("cannot start: %s", err_text(rc).text);
+		status = STATUS_MACHINE;
+	}
+	free(target);
+	free(address);
 	return status;
 }
 

@@ -5,6 +5,7 @@
 
 #include "cli/common_options.h"
 #include "cli/target.h"
+#include "client/check/check.h"
 
 const char *const check_description[] = {
 	"Asks an echo endpoint, and the path to it, one question after the other, and prints a "
@@ -86,3 +87,23 @@ const struct exit_status_row check_statuses[] = {
 	{ STATUS_MACHINE, "this machine could not do it: no memory, no descriptors" },
 	{ STATUS_OK, NULL },
 };
+
+/* ---- --list ---- */
+
+static const char *class_name(enum check_class class)
+{
+	static const char *const names[] = {
+		[CHECK_QUICK] = "quick",
+		[CHECK_NORMAL] = "normal",
+		[CHECK_SLOW] = "slow",
+		[CHECK_RUDE] = "rude",
+	};
+	return names[class];
+}
+
+void check_manual_list(FILE *out)
+{
+	for (size_t i = 0; i < check_count(); i++)
+		fprintf(out, "%-17s %-7s %s\n", checks[i].name, class_name(checks[i].class),
+			checks[i].question);
+}

@@ -40,6 +40,14 @@ static void write_text_result(FILE *out, const struct verdict_run *run,
 	fputc('\n', out);
 }
 
+static size_t count_surprises(const struct verdict_run *run)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < run->n; i++)
+		n += run->results[i].is_surprise;
+	return n;
+}
+
 static void write_text_end(FILE *out, const struct verdict_run *run)
 {
 	static const char *const words[VERDICTS] = { "passed", "warned", "failed", "skipped",
@@ -52,6 +60,8 @@ static void write_text_end(FILE *out, const struct verdict_run *run)
 		fprintf(out, "%s%zu %s", between, count, words[verdict]);
 		between = ", ";
 	}
+	if (count_surprises(run) > 0)
+		fprintf(out, ", %zu better than expected", count_surprises(run));
 	if (run->is_interrupted)
 		fprintf(out, "; interrupted, %zu of %zu checks ended", run->n, run->n_selected);
 	fprintf(out, " (%s, seed %" PRIu64 ")\n", run->target, run->seed);

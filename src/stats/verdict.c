@@ -14,3 +14,18 @@ size_t verdict_count(const struct check_result *results, size_t n, enum verdict 
 		count += results[i].verdict == verdict;
 	return count;
 }
+
+static void make_text_printable(char *text)
+{
+	for (; *text != '\0'; text++) {
+		if (*text < ' ' || *text > '~')
+			*text = '?';
+	}
+}
+
+void verdict_make_printable(struct check_result *result)
+{
+	make_text_printable(result->expected);
+	make_text_printable(result->actual);
+	make_text_printable(result->means);
+}

@@ -32,6 +32,12 @@ struct check_result {
 	uint64_t offset; /* the first wrong byte */
 };
 
+/*
+ * Replaces each byte of the texts that is not printable ASCII by '?', so that every format can hold
+ * them. A text that was cut may end within a character.
+ */
+void verdict_make_printable(struct check_result *result);
+
 /* Returns "PASS", "WARN" and so on. */
 const char *verdict_name(enum verdict verdict);
 

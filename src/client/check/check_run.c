@@ -119,6 +119,7 @@ static void run_check(struct check_run *run, size_t i, struct check_thread *thre
 		check->run(&job);
 	/* Only without a verdict. */
 	check_skip(&job, check_is_over(&job) ? "interrupted" : "too slow to judge");
+	verdict_make_printable(&run->results[i]);
 	run->results[i].took_ns = clock_now_ns() - start_ns;
 }
 

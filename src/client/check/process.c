@@ -227,9 +227,13 @@ void check_memory(struct check_job *job)
 #define FULL_ROOM    4
 #define FULL_CLIENTS 16
 
-/* Sets the limit of descriptors of each process a little above what it has. */
-static void limit_descriptors(const struct processes *all, struct rlimit *old_limits)
+/*
+ * Sets the limit of descriptors of each process a little above what it has. Returns how many
+ * processes have the limit.
+ */
+static size_t limit_descriptors(const struct processes *all, struct rlimit *old_limits)
 {
+	size_t n = 0;
 	for (size_t i = 0; i < all->n; i++) {
 		pid_t pid = all->list[i].pid;
 		int highest = command_descriptors(pid).highest;
@@ -238,8 +242,9 @@ static void limit_descriptors(const struct processes *all, struct rlimit *old_li
 			continue;
 		struct rlimit low = old_limits[i];
 		low.rlim_cur = (rlim_t)highest + 1 + FULL_ROOM;
-		ignore_result(prlimit(pid, RLIMIT_NOFILE, &low, NULL));
+		n += prlimit(pid, RLIMIT_NOFILE, &low, NULL) == 0;
 	}
+	return n;
 }
 
 static void restore_limits(const struct processes *all, const struct rlimit *old_limits)
@@ -292,7 +297,10 @@ void check_cpu_when_full(struct check_job *job)
 		check_skip(job, "no memory");
 		goto free;
 	}
-	limit_descriptors(all, old_limits);
+	if (limit_descriptors(all, old_limits) == 0) {
+		check_skip(job, "the limits of the server cannot be changed");
+		goto free;
+	}
 	for (; n < FULL_CLIENTS; n++) {
 		if (check_try_open(job, &(struct check_open){ 0 }, &conns[n]) < 0)
 			break; /* some servers refuse then */
