@@ -2,6 +2,7 @@
 """Echo servers with a fault that only one check can find: faulty_servers.py has the others."""
 import contextlib
 import queue
+import select
 import socket
 import threading
 import time
@@ -14,10 +15,16 @@ faithful = echo_through(lambda offset, piece: piece)
 
 
 def with_nagle(sock):
-    """Echoes byte by byte without TCP_NODELAY: each second byte waits for the client's delayed ACK."""
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
+    """Sends the second of two bytes 50 ms later, as Nagle's algorithm does if the client's ACK is delayed.
+
+    The kernel itself does not always delay an ACK.
+    """
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     while byte := sock.recv(1):
         sock.sendall(byte)
+        if select.select([sock], [], [], 0.005)[0] and (second := sock.recv(1)):
+            time.sleep(0.05)
+            sock.sendall(second)
     finish(sock)
 
 
