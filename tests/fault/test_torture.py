@@ -106,6 +106,23 @@ def test_a_sample_of_all_calls_of_a_server_with_workers_fails_once(build, saniti
     assert any(verdict.is_hit for verdict in verdicts)
 
 
+@pytest.mark.usefixtures("pool_of_processes")
+def test_a_start_without_a_failed_worker_reaps_no_child(build):
+    """The first waitpid() of the supervisor is in the drain, however many wake-ups the start had."""
+    first = {}
+
+    def note_first(scenario, cases):
+        plans = [case.plan for case in cases if case.plan.process == 0]
+        first[str(scenario)] = min(plan.nth for plan in plans if plan.alias == "waitpid")
+        return []
+
+    chosen = [s for s in SCENARIOS if (s.program, s.way) == ("stop", "inside") and s.engine in WORKERS]
+    if reason := obstacle(chosen[0], build):
+        pytest.skip(reason)
+    run(build, note_first, chosen=chosen)
+    assert first and set(first.values()) == {1}, first
+
+
 def symbols(files, kind):
     text = subprocess.run(["nm", kind, *files], check=True, capture_output=True, text=True).stdout
     return {line.split()[-1] for line in text.splitlines() if line.startswith(" ") or line[:1].isalnum()}

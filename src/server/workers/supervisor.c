@@ -431,7 +431,7 @@ MUST_USE static int read_signals_at_start(struct supervisor *supervisor)
 		admission_stop(&supervisor->accept.admission); /* before the phase is logged */
 		control_log_phase(server, pool_count_clients(&supervisor->pool));
 	}
-	return supervisor_reap(supervisor);
+	return request.child_ended ? supervisor_reap(supervisor) : 0;
 }
 
 /* Waits until one worker serves. Returns 0, -EINTR, or the code of the first failure. */
