@@ -347,11 +347,11 @@ def interruptions(truth):
 # ---- wrong bytes ----
 
 
-def wrong_bytes(truth):
+def wrong_bytes(truth, every=1_000_000, duration="4s"):
     size, others = 640, 100
-    trouble, name = f"one wrong byte in 1,000,000, beside {others} connections", "bench, open loop"
-    with Witness(wrong_every=1_000_000) as witness:
-        command = ["bench", "-c", others + 1, "-s", size, "-r", RATE, "--warmup", "0", "-d", "4s"]
+    trouble, name = f"one wrong byte in {every:,}, beside {others} connections", "bench, open loop"
+    with Witness(wrong_every=every) as witness:
+        command = ["bench", "-c", others + 1, "-s", size, "-r", RATE, "--warmup", "0", "-d", duration]
         _, found, error = end(start(truth, command, witness.address, witness.port))
     if found is None:
         return no_document(trouble, name, error)
@@ -444,10 +444,10 @@ def ports_exhausted(truth):
     return Run(trouble, name, figures, disowned(found), wrong)
 
 
-def no_fin(truth):
+def no_fin(truth, duration="2s"):
     trouble, name = "server never sends its FIN", "bench --churn"
     with Witness(keeps_open=True) as witness:
-        command = ["bench", "--churn", "-c", CONNECTIONS, "--warmup", "0", "-d", "2s", "-W", "300ms"]
+        command = ["bench", "--churn", "-c", CONNECTIONS, "--warmup", "0", "-d", duration, "-W", "300ms"]
         status, found, error = end(start(truth, command, witness.address, witness.port))
     if found is None:
         return no_document(trouble, name, error)

@@ -65,8 +65,9 @@ if log:
 
 
 @pytest.fixture
-def judge(program, tools, tmp_path):
+def judge(program, tools, tmp_path, monkeypatch):
     """judge() returns a Truth for the program; judge(a lie) one for a client that runs it and falsifies its output."""
+    monkeypatch.setattr(truth, "BASE_MESSAGES", 20)  # one after the other, each with a delay
 
     def make(lie=None, seconds=SECONDS):
         client = pathlib.Path(program)
