@@ -275,9 +275,18 @@ struct units_text units_timestamp(uint64_t ns)
 	struct units_text out;
 	time_t seconds = (time_t)(ns / NS_PER_S);
 	struct tm utc;
-	gmtime_r(&seconds, &utc);
+	gmtime_r(&seconds, &utc); /* cannot fail for 64-bit nanoseconds */
 	size_t used = strftime(out.text, sizeof(out.text), "%Y-%m-%dT%H:%M:%S", &utc);
 	snprintf(out.text + used, sizeof(out.text) - used, ".%09" PRIu64 "Z", ns % NS_PER_S);
+	return out;
+}
+
+struct units_text units_utc(uint64_t ns)
+{
+	struct units_text out;
+	const struct units_text stamp = units_timestamp(ns);
+	const char *date = stamp.text, *time_of_day = stamp.text + strlen("2026-11-26T");
+	snprintf(out.text, sizeof(out.text), "%.10s %.8s UTC", date, time_of_day);
 	return out;
 }
 

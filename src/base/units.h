@@ -43,8 +43,11 @@ struct units_text {
 	char text[32];
 };
 
-/* Formats ns since 1970, up to the year 2500: "2026-11-26T12:00:00.000000000Z". */
+/* Formats ns since 1970: "2026-11-26T12:00:00.000000000Z". */
 struct units_text units_timestamp(uint64_t ns);
+
+/* Formats the same in whole seconds, for people: "2026-11-26 12:00:00 UTC". */
+struct units_text units_utc(uint64_t ns);
 
 /* Formats a count with a noun whose plural ends in s: "0 clients", "1 client", "2 clients". */
 struct units_text units_count(uint64_t n, const char *noun);

@@ -4,9 +4,10 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
-#include <time.h>
+#include <string.h>
 
 #include "base/clock.h"
+#include "base/units.h"
 #include "stats/hlog.h"
 #include "report/latency_json.h"
 #include "report/start_time_json.h"
@@ -32,12 +33,8 @@ static json_t *timestamp_json(uint64_t since_epoch_ns)
 {
 	if (since_epoch_ns == 0)
 		return json_null();
-	time_t seconds = (time_t)(since_epoch_ns / CLOCK_NS_PER_S);
-	struct tm utc;
-	gmtime_r(&seconds, &utc); /* cannot fail for 64-bit nanoseconds */
-	return json_sprintf("%04d-%02d-%02dT%02d:%02d:%02d.%06uZ", 1900 + utc.tm_year,
-			    utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
-			    (unsigned int)(since_epoch_ns % CLOCK_NS_PER_S / 1000));
+	const int length = (int)strlen("2026-11-26T04:36:17.123456");
+	return json_sprintf("%.*sZ", length, units_timestamp(since_epoch_ns).text);
 }
 
 static json_t *histogram_json(struct hlog *hlog, const struct histogram *times)

@@ -3,7 +3,6 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/units.h"
@@ -24,22 +23,11 @@ const char *show_format_name(enum run_format format)
 
 /* ---- facts ---- */
 
-/* Writes "2026-11-26 04:36:17 UTC". */
-static void write_moment(FILE *out, uint64_t since_epoch_ns)
-{
-	time_t seconds = (time_t)(since_epoch_ns / CLOCK_NS_PER_S);
-	struct tm utc;
-	gmtime_r(&seconds, &utc); /* cannot fail for 64-bit nanoseconds */
-	fprintf(out, SUMMARY_LABEL "%04d-%02d-%02d %02d:%02d:%02d UTC\n", "start",
-		1900 + utc.tm_year, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min,
-		utc.tm_sec);
-}
-
 static void write_facts(FILE *out, const struct run *run)
 {
 	const struct run_facts *facts = &run->facts;
 	if (facts->start_ns != 0)
-		write_moment(out, facts->start_ns);
+		fprintf(out, SUMMARY_LABEL "%s\n", "start", units_utc(facts->start_ns).text);
 	if (run->n_merged > 1)
 		fprintf(out, SUMMARY_LABEL "sum of %" PRIu64 " runs\n", "runs", run->n_merged);
 	if (facts->version != NULL)

@@ -72,8 +72,7 @@ static bool fact_command_line(FILE *out, const struct run *run)
 
 static bool fact_start(FILE *out, const struct run *run)
 {
-	return run->facts.start_ns != 0 &&
-	       put_fact(out, "%s", format_timestamp(run->facts.start_ns).text);
+	return run->facts.start_ns != 0 && put_fact(out, "%s", units_utc(run->facts.start_ns).text);
 }
 
 static bool fact_measured(FILE *out, const struct run *run)

@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <stddef.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/compiler.h"
@@ -115,18 +114,6 @@ struct format_text format_seconds(double seconds)
 	if (figure.text[length - 1] == '.')
 		length--;
 	snprintf(figure.text + length, sizeof(figure.text) - (size_t)length, " s");
-	return figure;
-}
-
-struct format_text format_timestamp(uint64_t ns)
-{
-	struct format_text figure;
-	struct tm utc;
-	time_t seconds = (time_t)(ns / CLOCK_NS_PER_S);
-	gmtime_r(&seconds, &utc); /* cannot fail for 64-bit nanoseconds */
-	snprintf(figure.text, sizeof(figure.text), "%04d-%02d-%02d %02d:%02d:%02d UTC",
-		 utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min,
-		 utc.tm_sec);
 	return figure;
 }
 

@@ -31,9 +31,6 @@ struct format_text format_rate(double per_second);
 /* A duration in seconds, with up to three decimals: "60 s", "0.25 s". */
 struct format_text format_seconds(double seconds);
 
-/* A time of day, from ns since 1970: "2026-11-26 04:36:17 UTC". */
-struct format_text format_timestamp(uint64_t ns);
-
 /* Maximum number of bytes shown of a text. A mark shows that it was cut. */
 #define FORMAT_TEXT_MAX 4096
 

@@ -316,6 +316,13 @@ TEST(a_moment_is_printed_to_the_nanosecond)
 	assert_string_equal(units_timestamp(NOW + 1).text, "2026-11-26T12:00:00.000000001Z");
 	assert_string_equal(units_timestamp(UINT64_C(16756761600) * SEC - 1).text,
 			    "2500-12-31T23:59:59.999999999Z");
+	assert_string_equal(units_timestamp(UINT64_MAX).text, "2554-07-21T23:34:33.709551615Z");
+}
+
+TEST(a_time_for_people_is_in_whole_seconds)
+{
+	assert_string_equal(units_utc(1795667777123456000).text, "2026-11-26 04:36:17 UTC");
+	assert_string_equal(units_utc(UINT64_MAX).text, "2554-07-21 23:34:33 UTC");
 }
 
 int main(void)
@@ -335,6 +342,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_moment_is_refused_with_its_reason),
 		cmocka_unit_test(a_count_has_its_noun_in_the_right_number),
 		cmocka_unit_test(a_moment_is_printed_to_the_nanosecond),
+		cmocka_unit_test(a_time_for_people_is_in_whole_seconds),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

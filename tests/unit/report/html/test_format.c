@@ -73,12 +73,6 @@ TEST(seconds_are_shown_to_the_millisecond)
 	assert_string_equal(format_seconds(1.0004).text, "1 s");
 }
 
-TEST(moments_are_in_utc)
-{
-	assert_string_equal(format_timestamp(1795667777123456000).text, "2026-11-26 04:36:17 UTC");
-	assert_string_equal(format_timestamp(UINT64_MAX).text, "2554-07-21 23:34:33 UTC");
-}
-
 /* ---- texts from outside ---- */
 
 static char *written;
@@ -163,7 +157,6 @@ int main(void)
 		cmocka_unit_test(round_counts_are_short),
 		cmocka_unit_test(rates_are_counts_a_second),
 		cmocka_unit_test(seconds_are_shown_to_the_millisecond),
-		cmocka_unit_test(moments_are_in_utc),
 		cmocka_unit_test(plain_text_is_itself),
 		cmocka_unit_test(what_html_would_obey_becomes_a_reference),
 		cmocka_unit_test(controls_and_what_hides_text_are_shown),
