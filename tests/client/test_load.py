@@ -17,6 +17,7 @@ import pytest
 import faulty_servers
 from faulty_servers import FaultyServer, FullListener, UnixQueue, drop_segments_from
 from harness import TIMEOUT, recv_exactly, server_words, sockets_of, wait_until
+from running import running
 from signalling import stopped
 from terminal import Terminal
 
@@ -48,20 +49,8 @@ def bench(program):
 
 @pytest.fixture
 def start(program):
-    processes = []
-
-    def run(*arguments):
-        words = [str(word) for word in arguments]
-        process = subprocess.Popen(
-            [program, "bench", "--json", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        processes.append(process)
-        return process
-
-    yield run
-    for process in processes:
-        process.kill()
-        process.wait()
+    with running(program, "bench", "--json") as run:
+        yield run
 
 
 def is_clean(run):

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
 """The output of every command: to a closed pipe, a reader that does not read, a full disk, a closed descriptor."""
-import contextlib
 import json
 import os
 import re
@@ -78,15 +77,6 @@ def start(program):
     for process in processes:
         process.kill()
         process.communicate()
-
-
-@contextlib.contextmanager
-def opened(kind):
-    output = kind()
-    try:
-        yield output
-    finally:
-        output.close()
 
 
 def words_of(name, table, server=None, runs=None):
@@ -272,7 +262,7 @@ def start_stalled(start, words, output, prefix=()):
 @each("kind", outputs.ALL)
 @each("name", RUNNING)
 def test_a_signal_ends_it_while_standard_output_stalls(server, start, name, kind, number):
-    with opened(kind) as output:
+    with outputs.opened(kind) as output:
         process = start_stalled(start, words_of(name, RUNNING, server), output)
         wait_for_echoes(server)
         process.send_signal(number)
@@ -283,7 +273,7 @@ def test_a_signal_ends_it_while_standard_output_stalls(server, start, name, kind
 @each("name", RUNNING)
 def test_it_is_the_same_where_it_cannot_be_opened_anew(server, start, name, kind):
     own_mounts()
-    with opened(kind) as output:
+    with outputs.opened(kind) as output:
         process = start_stalled(start, words_of(name, RUNNING, server), output, outputs.WITHOUT_PROC)
         wait_for_echoes(server)
         process.send_signal(signal.SIGTERM)
@@ -293,7 +283,7 @@ def test_it_is_the_same_where_it_cannot_be_opened_anew(server, start, name, kind
 @each("kind", [outputs.PipeOutput, outputs.SocketOutput, outputs.CookedTerminalOutput])
 @each("name", ["show document", "merge", "html"])
 def test_a_signal_ends_what_needs_no_server_while_standard_output_stalls(start, runs, name, kind):
-    with opened(kind) as output:
+    with outputs.opened(kind) as output:
         process = start_stalled(start, words_of(name, ALONE, runs=runs), output)
         wait_until(lambda: descriptors_of(process.pid), "it to start")
         process.send_signal(signal.SIGTERM)
@@ -301,7 +291,7 @@ def test_a_signal_ends_what_needs_no_server_while_standard_output_stalls(start, 
 
 
 def test_talk_ends_by_a_signal_while_a_terminal_stalls(server, start):
-    with opened(outputs.CookedTerminalOutput) as output:
+    with outputs.opened(outputs.CookedTerminalOutput) as output:
         outputs.fill(output)
         process = start(["talk", *server_words(server)], stdin=subprocess.PIPE, stdout=output.writer)
         process.stdin.write(b"line\n" * 1000)
@@ -318,7 +308,7 @@ def test_what_was_kept_is_complete_when_it_is_read(server, start, kind, prefix):
     if prefix:
         own_mounts()
     n, text = 5000, ""
-    with opened(kind) as output:
+    with outputs.opened(kind) as output:
         process = start_stalled(start, ["ping", "-c", n, "-i", 0, *server_words(server)], output, prefix)
         wait_until(lambda: server.totals()["in"] == n * 64, "the last echo")
         output.hand_over()
@@ -352,7 +342,7 @@ def test_what_was_kept_is_complete_when_it_is_read(server, start, kind, prefix):
 
 def test_measuring_goes_on_while_standard_output_stalls(server, start):
     """Heartbeats come back, the metrics page answers, and QUIT prints a line."""
-    with opened(outputs.PipeOutput) as output:
+    with outputs.opened(outputs.PipeOutput) as output:
         words = ["ping", "--hold", "-c", 20, "-i", "10ms", "--metrics", "127.0.0.1:0", *server_words(server)]
         process = start_stalled(start, words, output)
         address = re.search(r"metrics on (\S+),", process.stderr.readline().decode())[1]
@@ -371,7 +361,7 @@ def test_measuring_goes_on_while_standard_output_stalls(server, start):
 
 def test_a_report_waits_for_its_reader(server, start):
     """No signal ended the run, so the report waits for its reader without limit."""
-    with opened(outputs.PipeOutput) as output:
+    with outputs.opened(outputs.PipeOutput) as output:
         process = start_stalled(start, ["ping", "--json", "-c", 2, "-i", 0, *server_words(server)], output)
         wait_until(lambda: server.totals()["ended"] == 1, "the end of its connection")
         assert not select.select([process.stderr], [], [], 1)[0]  # twice as long as after a signal
@@ -395,7 +385,7 @@ def test_a_report_waits_for_its_reader(server, start):
 @each("kind", outputs.ALL)
 @each("name", ["ping", "hold", "bench"])
 def test_standard_error_that_stalls_stops_nothing(server, start, name, kind):
-    with opened(kind) as output:
+    with outputs.opened(kind) as output:
         outputs.fill(output)
         process = start(words_of(name, RUNNING, server), stdout=subprocess.DEVNULL, stderr=output.writer)
         wait_for_echoes(server)
@@ -407,7 +397,7 @@ def test_standard_error_that_stalls_stops_nothing(server, start, name, kind):
 
 
 def test_an_error_that_is_not_read_does_not_delay_the_end(start, program):
-    with opened(outputs.CookedTerminalOutput) as output:
+    with outputs.opened(outputs.CookedTerminalOutput) as output:
         outputs.fill(output)
         process = start(["ping", "127.0.0.1", "1"], stdout=subprocess.DEVNULL, stderr=output.writer)
         process.send_signal(signal.SIGTERM)
@@ -416,7 +406,7 @@ def test_an_error_that_is_not_read_does_not_delay_the_end(start, program):
 
 def test_what_the_shell_shares_stays_as_it_was(server, start):
     for kind in outputs.ALL:
-        with opened(kind) as output:
+        with outputs.opened(kind) as output:
             process = start(words_of("ping", ENDING, server), stdout=output.writer, stderr=output.writer)
             wait_until(lambda: output.read() is not None and process.poll() is not None, "its end")
             assert process.returncode == 0

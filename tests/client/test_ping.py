@@ -13,6 +13,7 @@ import pytest
 import faulty_servers
 from faulty_servers import FaultyServer, FullListener
 from harness import TIMEOUT, server_words, wait_until
+from running import running
 
 LINE = re.compile(r"^(\d+) bytes? from (\S+): seq=(\d+)(?: connect=([\d.]+) us)? time=([\d.]+) us$")
 COUNTS = re.compile(
@@ -38,20 +39,8 @@ def ping(program):
 @pytest.fixture
 def start(program):
     """Starts a command that a signal will end."""
-    processes = []
-
-    def run(*arguments, **more):
-        words = [str(word) for word in arguments]
-        process = subprocess.Popen(
-            [program, "ping", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more
-        )
-        processes.append(process)
-        return process
-
-    yield run
-    for process in processes:
-        process.kill()
-        process.wait()
+    with running(program, "ping") as run:
+        yield run
 
 
 def lines_of(output):

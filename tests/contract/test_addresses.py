@@ -16,6 +16,7 @@ from activation import manager
 from harness import TIMEOUT, Process, cleanup, parse_address, proc_state, recv_exactly, wait_until
 from netns import set_sysctl, sysctl
 from refusals import refuse
+from starting import leave_stale
 from private_files import own_etc
 
 # The outcome does not depend on the engine: one is enough.
@@ -271,12 +272,6 @@ def test_a_signal_while_a_name_is_looked_up_ends_it_at_once(serve, tmp_path, num
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "echo"
-
-
-def leave_stale(path):
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-        sock.bind(str(path))
-        sock.listen()
 
 
 class Starting(Process):

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
 """Standard error that is not read, or whose disk is full: the service goes on, and can be ended."""
-import contextlib
 import json
 import os
 import re
@@ -20,15 +19,6 @@ from terminal import Terminal
 KINDS = pytest.mark.parametrize("kind", outputs.ALL)
 
 
-@contextlib.contextmanager
-def opened(kind):
-    output = kind()
-    try:
-        yield output
-    finally:
-        output.close()
-
-
 def serve_on(serve, output, *arguments, **more):
     """Starts a server whose standard error is that output."""
     return serve(*arguments, "127.0.0.1:0", preexec=lambda: os.dup2(output.writer, 2), **more)
@@ -44,7 +34,7 @@ def converse(server, n):
 
 @KINDS
 def test_a_log_that_is_not_read_stops_neither_the_service_nor_its_end(serve, kind):
-    with opened(kind) as output:
+    with outputs.opened(kind) as output:
         server = serve_on(serve, output)
         converse(server, kind.lines)
         assert server.end(signal.SIGTERM) == 0
@@ -53,7 +43,7 @@ def test_a_log_that_is_not_read_stops_neither_the_service_nor_its_end(serve, kin
 @pytest.mark.parametrize("kind", [outputs.PipeOutput, outputs.CookedTerminalOutput])
 def test_it_is_the_same_where_the_output_cannot_be_opened_anew(serve, kind):
     own_mounts()
-    with opened(kind) as output:
+    with outputs.opened(kind) as output:
         server = serve_on(serve, output, prefix=outputs.WITHOUT_PROC)
         converse(server, kind.lines)
         children = server.children()
@@ -85,7 +75,7 @@ def test_what_was_not_read_is_counted_and_no_line_is_torn(serve, kind):
         text += output.read().decode()
         return text.endswith("\n") and outputs.lines_and_dropped(text) == n
 
-    with opened(kind) as output:
+    with outputs.opened(kind) as output:
         server = serve_on(serve, output, "--log", "json")
         converse(server, kind.lines)
         wait_until(lambda: is_accounted_for(1 + kind.lines), "the lines or their count")
@@ -98,7 +88,7 @@ def test_what_was_not_read_is_counted_and_no_line_is_torn(serve, kind):
 
 
 def test_a_terminal_that_is_full_from_the_start_does_not_keep_it_from_serving(serve):
-    with opened(outputs.CookedTerminalOutput) as output:
+    with outputs.opened(outputs.CookedTerminalOutput) as output:
         outputs.fill(output)
         server = serve_on(serve, output)
         converse(server, 3)
@@ -107,7 +97,7 @@ def test_a_terminal_that_is_full_from_the_start_does_not_keep_it_from_serving(se
 
 def test_what_the_shell_shares_with_it_stays_as_it_was(serve):
     for kind in outputs.ALL:
-        with opened(kind) as output:
+        with outputs.opened(kind) as output:
             server = serve_on(serve, output)
             assert os.get_blocking(output.writer)
             assert server.end() == 0
@@ -115,7 +105,7 @@ def test_what_the_shell_shares_with_it_stays_as_it_was(serve):
 
 def test_a_reader_that_is_gone_stops_nothing(serve):
     for kind in outputs.ALL:
-        with opened(kind) as output:
+        with outputs.opened(kind) as output:
             server = serve_on(serve, output)
             output.hand_over()
             output.close_reader()
@@ -132,7 +122,7 @@ def test_it_serves_before_its_readiness_is_read(program, engine, tmp_path, kind,
     if prefix:
         own_mounts()
     log = tmp_path / "log"
-    with opened(kind) as output, open(log, "wb") as file:
+    with outputs.opened(kind) as output, open(log, "wb") as file:
         outputs.fill(output)
         process = subprocess.Popen(
             [*prefix, program, "serve", "-e", engine, "--ready-fd", str(output.writer), "127.0.0.1:0"],
@@ -161,7 +151,7 @@ def test_it_serves_before_its_readiness_is_read(program, engine, tmp_path, kind,
 
 def test_a_server_whose_readiness_is_not_read_can_be_ended(program, engine, tmp_path):
     log = tmp_path / "log"
-    with opened(outputs.PipeOutput) as output, open(log, "wb") as file:
+    with outputs.opened(outputs.PipeOutput) as output, open(log, "wb") as file:
         outputs.fill(output)
         process = subprocess.Popen(
             [program, "serve", "-e", engine, "--ready-fd", str(output.writer), "127.0.0.1:0"],

@@ -25,6 +25,7 @@ from harness import (
 )
 from netns import set_sysctl
 from shortages import allow_descriptors
+from starting import leave_stale
 from private_files import own_etc
 from tcptable import TIME_WAIT, tcp_sockets
 
@@ -246,13 +247,6 @@ def test_an_address_of_another_machine_is_refused_with_words(serve):
 def path(tmp_path):
     """A path for a unix socket."""
     return tmp_path / "echo"
-
-
-def leave_stale(path):
-    """Leaves what a killed server leaves: a socket file without a listening socket."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-        sock.bind(str(path))
-        sock.listen()
 
 
 def test_a_stale_unix_path_is_replaced(serve, path):

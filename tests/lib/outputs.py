@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Outputs that are not read, used as standard output or standard error of a program."""
+import contextlib
 import errno
 import fcntl
 import os
@@ -136,6 +137,16 @@ ALL = [PipeOutput, FifoOutput, SocketOutput, TerminalOutput, CookedTerminalOutpu
 
 # With an empty /proc, an output cannot be opened again through /proc/self/fd.
 WITHOUT_PROC = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh")
+
+
+@contextlib.contextmanager
+def opened(kind):
+    """Yields an output of this kind, and closes it."""
+    output = kind()
+    try:
+        yield output
+    finally:
+        output.close()
 
 
 def lines_and_dropped(text):

@@ -2,9 +2,17 @@
 """Servers in tests of the start: they may become ready or be refused."""
 import os
 import select
+import socket
 import subprocess
 
 from harness import Server, wait_until
+
+
+def leave_stale(path):
+    """Leaves what a killed server leaves: a socket file without a listening socket."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.bind(str(path))
+        sock.listen()
 
 
 class Starting(Server):

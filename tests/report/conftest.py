@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: MIT
 """`tcpecho report` for the tests in this folder."""
 import os
+import pathlib
 import re
+import shutil
 import subprocess
 
 import pytest
 
 from harness import TIMEOUT
+
+JAR = pathlib.Path("/usr/share/java/hdrhistogram.jar")
 
 
 @pytest.fixture
@@ -31,5 +35,24 @@ def refusal(report):
         assert (status, output) == (2, ""), (status, output, error)
         assert re.fullmatch(r"tcpecho: [^\n\x00-\x1f\x7f]+\n", error), repr(error)
         return error[len("tcpecho: ") : -1]
+
+    return run
+
+
+@pytest.fixture
+def log_processor(tmp_path):
+    """Runs HistogramLogProcessor, HdrHistogram's program in the jar, in the directory of the test; returns its output."""
+    java = shutil.which("java")
+    if java is None:
+        pytest.skip("java is not installed (default-jre-headless)")
+    if not JAR.exists():
+        pytest.skip(f"{JAR} is not installed (libhdrhistogram-java)")
+
+    def run(*arguments):
+        command = [java, "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-cp", JAR, "org.HdrHistogram.HistogramLogProcessor"]
+        done = subprocess.run(list(map(str, [*command, *arguments])), capture_output=True, text=True, cwd=tmp_path,
+                              stdin=subprocess.DEVNULL, timeout=120)
+        assert done.returncode == 0 and done.stderr == "", done.stderr
+        return done.stdout
 
     return run

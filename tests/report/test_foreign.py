@@ -1,17 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Results of other tools: logs and percentiles of HdrHistogram for Java, and wrk2's and fortio's output."""
 import json
-import pathlib
 import random
 import re
-import shutil
 import subprocess
 
 import pytest
 
 from results import encode, hdr, index_of, result, write
-
-JAR = pathlib.Path("/usr/share/java/hdrhistogram.jar")
 
 WRK2 = """Running 30s test @ http://127.0.0.1:80/index.html
   2 threads and 100 connections
@@ -69,23 +65,6 @@ FORTIO = {
     },
     "Exactly": 0, "RetCodes": {"200": 78, "503": 2}, "URL": "http://a.example/",
 }
-
-
-@pytest.fixture
-def processor(tmp_path):
-    """HdrHistogram's own program: makes an .hgrm from a log, in a selectable unit."""
-    java = shutil.which("java")
-    if java is None:
-        pytest.skip("java is not installed (default-jre-headless)")
-    if not JAR.exists():
-        pytest.skip(f"{JAR} is not installed (libhdrhistogram-java)")
-
-    def run(*arguments):
-        command = [java, "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-cp", JAR, "org.HdrHistogram.HistogramLogProcessor"]
-        return subprocess.run(list(map(str, [*command, *arguments])), capture_output=True, text=True, cwd=tmp_path,
-                              stdin=subprocess.DEVNULL, timeout=120, check=True).stdout
-
-    return run
 
 
 def figures(shown, what="response"):
@@ -219,20 +198,20 @@ def test_a_byte_order_mark_and_lines_of_windows(report, tmp_path, text):
 # ---- percentiles ----
 
 
-def test_what_java_makes_of_a_log_is_read(report, processor, tmp_path):
+def test_what_java_makes_of_a_log_is_read(report, log_processor, tmp_path):
     dice = random.Random(2)
     values = [int(dice.lognormvariate(15, 1)) for _ in range(10_000)]
     (tmp_path / "a.hlog").write_text(log_of(line(0.5, values)))
     for name, options in {"plain": [], "csv": ["-csv"]}.items():
         path = tmp_path / f"{name}.hgrm"
-        path.write_text(processor("-i", "a.hlog", *options))
+        path.write_text(log_processor("-i", "a.hlog", *options))
         shown = show(report, path)
         assert "10000 values" in shown and "approximate" in shown
         for figure, part in {"p50": 5000, "p90": 9000}.items():
             # The list has these percentiles, with three decimals of a millisecond.
             assert figures(shown)[figure] == pytest.approx(hdr.highest(index_of(percentile(values, part))) / 1000, rel=2e-3)
         assert figures(shown)["max"] == pytest.approx(max(values) / 1000, rel=1e-3)
-    path.write_text(processor("-i", "a.hlog", "-outputValueUnitRatio", "1000"))
+    path.write_text(log_processor("-i", "a.hlog", "-outputValueUnitRatio", "1000"))
     assert figures(show(report, path, "--unit", "us"))["p50"] == pytest.approx(figures(shown)["p50"], rel=1e-3)
 
 
@@ -255,12 +234,12 @@ def cuts(text):
     return sorted({*ends[:-1], *range(len(text) // 3, len(text) - 1, 7)})
 
 
-def test_any_cut_of_a_list_is_refused_or_changes_nothing(report, tmp_path, processor):
+def test_any_cut_of_a_list_is_refused_or_changes_nothing(report, tmp_path, log_processor):
     dice = random.Random(3)
     (tmp_path / "a.hlog").write_text(log_of(line(0.5, [int(dice.lognormvariate(15, 1)) for _ in range(500)])))
     path = tmp_path / "cut.hgrm"
-    for whole in (processor("-i", "a.hlog", "-percentilesOutputTicksPerHalf", "1"),
-                  processor("-i", "a.hlog", "-csv", "-percentilesOutputTicksPerHalf", "1")):
+    for whole in (log_processor("-i", "a.hlog", "-percentilesOutputTicksPerHalf", "1"),
+                  log_processor("-i", "a.hlog", "-csv", "-percentilesOutputTicksPerHalf", "1")):
         path.write_text(whole)
         shown = show(report, path)
         # "Inf" is a valid number too

@@ -3,16 +3,12 @@
 import bisect
 import csv
 import json
-import pathlib
 import random
-import shutil
 import subprocess
 
 import pytest
 
 from harness import TIMEOUT, server_words
-
-JAR = pathlib.Path("/usr/share/java/hdrhistogram.jar")
 
 HOUR = 3_600_000_000_000
 
@@ -21,23 +17,9 @@ INTERVAL = 10_000
 
 
 @pytest.fixture
-def processor(tmp_path):
-    """Runs HistogramLogProcessor, the program in the jar, in nanoseconds; returns its output."""
-    java = shutil.which("java")
-    if java is None:
-        pytest.skip("java is not installed (default-jre-headless)")
-    if not JAR.exists():
-        pytest.skip(f"{JAR} is not installed (libhdrhistogram-java)")
-
-    def run(*arguments):
-        command = [java, "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-cp", JAR,
-                   "org.HdrHistogram.HistogramLogProcessor", "-outputValueUnitRatio", 1, *arguments]
-        result = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=tmp_path,
-                                stdin=subprocess.DEVNULL, timeout=120)
-        assert result.returncode == 0 and result.stderr == "", result.stderr
-        return result.stdout
-
-    return run
+def processor(log_processor):
+    """Runs HistogramLogProcessor in nanoseconds; returns its output."""
+    return lambda *arguments: log_processor("-outputValueUnitRatio", 1, *arguments)
 
 
 def write(build, path, intervals, *tag):
