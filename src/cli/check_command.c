@@ -325,7 +325,7 @@ MUST_USE static enum exit_status check_endpoint(const struct arguments *argument
 		check_run_cancel(checks_run);
 		run->connect_ns = check_run_path(checks_run)->connect_ns;
 		run->rtt_ns = check_run_path(checks_run)->rtt_ns;
-		run->is_interrupted = signal != 0;
+		run->is_interrupted = run->n < run->n_selected;
 		if (signal != 0)
 			writer_note_signal(&output.wait, signal);
 		status = check_output_close(&output);

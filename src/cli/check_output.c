@@ -11,47 +11,57 @@
 
 /* ---- lines on standard output ---- */
 
-/* Writes what a function writes to a stream, and waits for the reader. */
-static void put_lines(struct check_output *output,
-		      void (*write_to)(FILE *out, const struct check_output *output,
-				       const struct check_result *result),
-		      const struct check_result *result)
+/* Lines that are being put together. `stream` is NULL if there is no memory. */
+struct lines {
+	FILE *stream;
+	char *bytes;
+	size_t n;
+};
+
+static void begin_lines(struct lines *ret_lines)
 {
-	char *bytes = NULL;
-	size_t n = 0;
-	FILE *stream = open_memstream(&bytes, &n);
-	int rc = stream != NULL ? 0 : -ENOMEM;
-	if (stream != NULL) {
-		write_to(stream, output, result);
-		if (fclose(stream) != 0)
-			rc = -ENOMEM;
-	}
+	*ret_lines = (struct lines){ 0 };
+	ret_lines->stream = open_memstream(&ret_lines->bytes, &ret_lines->n);
+}
+
+/* Writes the lines to standard output, waits for its reader, and frees them. */
+static void end_lines(struct check_output *output, struct lines *lines)
+{
+	int rc = lines->stream == NULL || fclose(lines->stream) != 0 ? -ENOMEM : 0;
 	if (rc == 0)
-		rc = writer_write_all(&output->out, bytes, n, &output->wait);
-	free(bytes);
+		rc = writer_write_all(&output->out, lines->bytes, lines->n, &output->wait);
+	free(lines->bytes);
 	if (output->code == 0)
 		output->code = rc;
 }
 
-static void write_head(FILE *out, const struct check_output *output,
-		       const struct check_result *result)
+static void put_head(struct check_output *output)
 {
-	(void)result;
-	verdict_write_head(out, output->line_format, output->run);
+	struct lines lines;
+	begin_lines(&lines);
+	if (lines.stream != NULL)
+		verdict_write_head(lines.stream, output->line_format, output->run);
+	end_lines(output, &lines);
 }
 
-static void write_result(FILE *out, const struct check_output *output,
-			 const struct check_result *result)
+static void put_result(struct check_output *output, const struct check_result *result)
 {
-	verdict_write_result(out, output->line_format, output->run, result, output->n_written);
+	struct lines lines;
+	begin_lines(&lines);
+	if (lines.stream != NULL)
+		verdict_write_result(lines.stream, output->line_format, output->run, result,
+				     output->n_written);
+	end_lines(output, &lines);
 }
 
-static void write_end(FILE *out, const struct check_output *output,
-		      const struct check_result *result)
+static void put_end(struct check_output *output)
 {
-	(void)result;
-	/* Text and TAP need no memory of their own. */
-	ignore_result(verdict_write_end(out, output->line_format, output->run));
+	struct lines lines;
+	begin_lines(&lines);
+	/* Only JSON can fail, and it has no lines. */
+	if (lines.stream != NULL)
+		ignore_result(verdict_write_end(lines.stream, output->line_format, output->run));
+	end_lines(output, &lines);
 }
 
 /* ---- progress ---- */
@@ -104,7 +114,7 @@ enum exit_status check_output_open(struct check_output *ret_output, const struct
 	writer_open_log(&ret_output->log);
 	if (ret_output->has_lines) {
 		writer_open(STDOUT_FILENO, WRITER_ANY_FILE, &ret_output->out);
-		put_lines(ret_output, write_head, NULL);
+		put_head(ret_output);
 	}
 	return STATUS_OK;
 }
@@ -117,7 +127,7 @@ bool check_output_result(struct check_output *output, const struct check_result 
 		verdict_write_result(output->document.file, output->document_format, output->run,
 				     result, output->n_written);
 	if (output->has_lines)
-		put_lines(output, write_result, result);
+		put_result(output, result);
 	return output->code == 0;
 }
 
@@ -136,7 +146,7 @@ enum exit_status check_output_close(struct check_output *output)
 	clear_progress(output);
 	if (output->has_lines) {
 		if (output->code == 0)
-			put_lines(output, write_end, NULL);
+			put_end(output);
 		int finished = writer_finish(&output->out, &output->wait);
 		if (output->code == 0)
 			output->code = finished;

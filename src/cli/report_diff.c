@@ -242,7 +242,10 @@ MUST_USE static enum exit_status compare_verdicts(const struct thresholds *all, 
 	}
 	if (rc < 0)
 		return writer_status(rc, "-", NULL);
-	return n_worse > 0 ? STATUS_ECHO_FAILED : STATUS_OK;
+	if (new->runs->is_interrupted)
+		log_error("%.200s was interrupted: what it did not check may be worse",
+			  new->runs->name);
+	return n_worse > 0 || new->runs->is_interrupted ? STATUS_ECHO_FAILED : STATUS_OK;
 }
 
 static enum exit_status diff_main(const struct arguments *arguments)
@@ -284,7 +287,7 @@ static const char *const description[] = {
 	"that no run of one side lies within the range of the other.",
 	"Two results of check --json are compared too: a line for each check whose verdict is not "
 	"the same. The status is 1 if one became worse (PASS, then WARN, then FAIL; TODO counts as "
-	"PASS).",
+	"PASS), or if the new one was interrupted.",
 	NULL,
 };
 

@@ -64,6 +64,8 @@ MUST_USE static int read_result(struct reader *reader, const json_t *json,
 		rc = reader_count(reader, json, "offset", READER_OPTIONAL, &result->offset);
 	if (rc == 0)
 		rc = reader_seconds(reader, json, "seconds", READER_OPTIONAL, &result->took_ns);
+	if (rc == 0)
+		verdict_make_printable(result);
 	return rc;
 }
 

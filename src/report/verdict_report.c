@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/units.h"
+#include "report/html/format.h"
 
 /* Longest name of a check, for aligned text. */
 #define NAME_WIDTH 16
@@ -67,6 +68,12 @@ static void write_text_end(FILE *out, const struct verdict_run *run)
 	fprintf(out, " (%s, seed %" PRIu64 ")\n", run->target, run->seed);
 }
 
+/* Returns whether a result makes the exit status 1 (without --strict). */
+static bool is_failure(const struct check_result *result)
+{
+	return result->verdict == VERDICT_FAIL || result->is_surprise;
+}
+
 /* ---- TAP 14 (testanything.org) ---- */
 
 /* Writes a text as a YAML scalar in double quotes. */
@@ -76,22 +83,29 @@ static void write_yaml(FILE *out, const char *key, const char *text)
 	for (; *text != '\0'; text++) {
 		if (*text == '"' || *text == '\\')
 			fputc('\\', out);
-		if ((unsigned char)*text < ' ')
-			fprintf(out, "\\x%02x", (unsigned char)*text);
-		else
-			fputc(*text, out);
+		fputc(*text, out);
 	}
 	fputs("\"\n", out);
 }
 
+/* A number sign would begin a directive. */
+static void write_tap_text(FILE *out, const char *text)
+{
+	for (; *text != '\0'; text++) {
+		if (*text == '#' || *text == '\\')
+			fputc('\\', out);
+		fputc(*text, out);
+	}
+}
+
 static void write_tap_result(FILE *out, const struct check_result *result, size_t number)
 {
-	bool is_ok = result->verdict == VERDICT_PASS || result->verdict == VERDICT_WARN ||
-		     result->verdict == VERDICT_SKIP;
+	bool is_ok = !is_failure(result) && result->verdict != VERDICT_TODO;
 	fprintf(out, "%s %zu - %s", is_ok ? "ok" : "not ok", number, result->name);
-	if (result->verdict == VERDICT_SKIP)
-		fprintf(out, " # SKIP %s", result->actual);
-	else if (result->verdict == VERDICT_TODO)
+	if (result->verdict == VERDICT_SKIP) {
+		fputs(" # SKIP ", out);
+		write_tap_text(out, result->actual);
+	} else if (result->verdict == VERDICT_TODO)
 		fputs(" # TODO expected by the profile", out);
 	fputs("\n  ---\n", out);
 	write_yaml(out, "verdict", verdict_name(result->verdict));
@@ -107,56 +121,28 @@ static void write_tap_result(FILE *out, const struct check_result *result, size_
 
 /* ---- JUnit XML ---- */
 
-/*
- * Writes a text for XML 1.0. Its characters do not include most control characters, not even
- * escaped, so these are written as \xNN.
- */
-static void write_xml(FILE *out, const char *text)
-{
-	for (; *text != '\0'; text++) {
-		switch (*text) {
-		case '&':
-			fputs("&amp;", out);
-			break;
-		case '<':
-			fputs("&lt;", out);
-			break;
-		case '>':
-			fputs("&gt;", out);
-			break;
-		case '"':
-			fputs("&quot;", out);
-			break;
-		default:
-			if ((unsigned char)*text < ' ' || *text == 0x7f)
-				fprintf(out, "\\x%02x", (unsigned char)*text);
-			else
-				fputc(*text, out);
-			break;
-		}
-	}
-}
-
 static void write_junit_sentence(FILE *out, const struct check_result *result)
 {
+	if (result->is_surprise)
+		fputs("better than the profile expects: ", out);
 	if (result->expected[0] != '\0') {
 		fputs("expected ", out);
-		write_xml(out, result->expected);
+		format_put_text(out, result->expected);
 		fputs(", got ", out);
 	}
-	write_xml(out, result->actual);
+	format_put_text(out, result->actual);
 	if (result->means[0] != '\0') {
 		fputs(": ", out);
-		write_xml(out, result->means);
+		format_put_text(out, result->means);
 	}
 }
 
 static void write_junit_case(FILE *out, const struct check_result *result)
 {
 	fputs("  <testcase classname=\"tcpecho.check\" name=\"", out);
-	write_xml(out, result->name);
+	format_put_text(out, result->name);
 	fprintf(out, "\" time=\"%.6f\">\n", clock_s(result->took_ns));
-	if (result->verdict == VERDICT_FAIL) {
+	if (is_failure(result)) {
 		fputs("    <failure message=\"", out);
 		write_junit_sentence(out, result);
 		fputs("\"/>\n", out);
@@ -174,15 +160,20 @@ static void write_junit_case(FILE *out, const struct check_result *result)
 
 static void write_junit(FILE *out, const struct verdict_run *run)
 {
-	size_t n_failed = verdict_count(run->results, run->n, VERDICT_FAIL);
+	size_t n_failed = verdict_count(run->results, run->n, VERDICT_FAIL) + count_surprises(run);
 	size_t n_skipped = verdict_count(run->results, run->n, VERDICT_SKIP) +
 			   verdict_count(run->results, run->n, VERDICT_TODO);
 	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"tcpecho check ", out);
-	write_xml(out, run->target);
-	fprintf(out, "\" tests=\"%zu\" failures=\"%zu\" errors=\"0\" skipped=\"%zu\">\n", run->n,
-		n_failed, n_skipped);
+	format_put_text(out, run->target);
+	fprintf(out, "\" tests=\"%zu\" failures=\"%zu\" errors=\"%d\" skipped=\"%zu\">\n",
+		run->n + run->is_interrupted, n_failed, run->is_interrupted, n_skipped);
 	for (size_t i = 0; i < run->n; i++)
 		write_junit_case(out, &run->results[i]);
+	if (run->is_interrupted)
+		fprintf(out,
+			"  <testcase classname=\"tcpecho.check\" name=\"interrupted\">\n"
+			"    <error message=\"%zu of %zu checks ended\"/>\n  </testcase>\n",
+			run->n, run->n_selected);
 	fputs("</testsuite>\n", out);
 }
 
@@ -223,8 +214,12 @@ static json_t *counts_json(const struct verdict_run *run)
 static int write_json(FILE *out, const struct verdict_run *run)
 {
 	json_t *list = json_array();
-	for (size_t i = 0; i < run->n; i++)
-		json_array_append_new(list, result_json(&run->results[i]));
+	for (size_t i = 0; i < run->n; i++) {
+		if (json_array_append_new(list, result_json(&run->results[i])) < 0) {
+			json_decref(list);
+			return -ENOMEM;
+		}
+	}
 	json_t *json = json_pack(
 		"{s:s, s:s, s:s, s:I, s:s, s:b, s:o, s:o, s:i, s:o, s:o}", "command", "check",
 		"target", run->target, "address", run->address, "seed", (json_int_t)run->seed,

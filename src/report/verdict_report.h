@@ -3,9 +3,8 @@
  * The verdicts of `check`, as text for people, TAP 14, JUnit XML or JSON.
  *
  * Text and TAP are written while checks end: a head, a part for each result, an end. JUnit and JSON
- * are one document, which the end writes. Texts of results have no control characters; what came
- * from outside is escaped where it was put into words (base/escape.h, base/snippet.h), and the
- * writers escape what their own format needs.
+ * are one document, which the end writes. The texts of results are printable
+ * (verdict_make_printable()), and the writers escape what their format needs.
  */
 #ifndef REPORT_VERDICT_REPORT_H
 #define REPORT_VERDICT_REPORT_H

@@ -25,6 +25,7 @@ static void make_text_printable(char *text)
 
 void verdict_make_printable(struct check_result *result)
 {
+	make_text_printable(result->name);
 	make_text_printable(result->expected);
 	make_text_printable(result->actual);
 	make_text_printable(result->means);

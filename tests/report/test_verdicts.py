@@ -118,3 +118,20 @@ def test_a_damaged_document_is_refused(tmp_path, report, change, message):
     path.write_text(json.dumps({**document, **change}))
     status, output, error = report("show", path)
     assert (status, output) == (2, "") and message in error
+
+
+def test_an_interrupted_run_is_no_baseline_for_good_news(documents, report):
+    old, new = documents({"self": None})
+    new.write_text(json.dumps({**json.loads(new.read_text()), "interrupted": True}))
+    status, _, error = report("diff", old, new)
+    assert status == 1 and "was interrupted" in error
+
+
+def test_no_check_is_lost_from_a_document_with_long_texts(documents, report):
+    """A text that is cut within a character of UTF-8."""
+    old, _ = documents({})
+    document = json.loads(old.read_text())
+    document["checks"][0]["actual"] = "x" + "\u00e9" * 400
+    old.write_text(json.dumps(document))
+    shown = json.loads(report("show", "--json", old)[1])
+    assert [check["name"] for check in shown["checks"]] == [check["name"] for check in document["checks"]]

@@ -15,9 +15,6 @@
 #include "net/io.h"
 #include "net/tcpinfo.h"
 
-#define KIB ((uint64_t)1024)
-#define MIB (1024 * KIB)
-
 #define RESETS       100
 #define ECHOES_AFTER 10
 
@@ -134,7 +131,6 @@ close:
 
 /* ---- back-pressure ---- */
 
-#define JAM_MAX   (64 * MIB)
 #define JAM_QUIET CLOCK_NS_PER_S
 #define RESUME_NS CLOCK_NS_PER_S
 
@@ -142,10 +138,10 @@ void check_slow_reader(struct check_job *job)
 {
 	struct check_conn conn;
 	struct check_text expected =
-		check_text("back-pressure below %s", units_bytes(JAM_MAX).text);
+		check_text("back-pressure below %s", units_bytes(CHECK_JAM_SIZE).text);
 	if (!check_open(job, &conn))
 		goto close;
-	check_send(&conn, JAM_MAX, JAM_QUIET);
+	check_send(&conn, CHECK_JAM_SIZE, JAM_QUIET);
 	uint64_t taken = conn.stream.sent;
 	if (conn.outcome == CHECK_DONE || conn.outcome == CHECK_SILENT)
 		check_collect(&conn);
@@ -155,7 +151,7 @@ void check_slow_reader(struct check_job *job)
 			 check_text("all %" PRIu64 " bytes, once they are read", taken),
 			 "bytes are lost, or the connection is given up, while the client does not "
 			 "read")) {
-		if (taken >= JAM_MAX)
+		if (taken >= CHECK_JAM_SIZE)
 			check_warn(job, expected,
 				   check_text("%s taken while nothing was read",
 					      units_bytes(taken).text),
@@ -172,13 +168,13 @@ close:
 
 void check_zero_window(struct check_job *job)
 {
-	const struct check_open small = { .receive_buffer = 4096 };
+	const struct check_open small = { .receive_buffer = CHECK_SMALL_BUFFER };
 	struct check_conn conn;
 	if (!check_open_with(job, &small, &conn))
 		goto close;
 	struct check_text expected = check_text("bytes soon after the window opens again");
 	const char *means = "zero window probes, or window updates, do not pass";
-	if (check_send(&conn, JAM_MAX, JAM_QUIET) == CHECK_SILENT)
+	if (check_send(&conn, CHECK_JAM_SIZE, JAM_QUIET) == CHECK_SILENT)
 		conn.outcome = CHECK_DONE; /* the window is closed */
 	if (check_expect(&conn, CHECK_DONE, check_text("back-pressure, and no end"),
 			 "the connection is given up while the client does not read") &&

@@ -10,9 +10,6 @@
 #include "client/check/check_conn.h"
 #include "client/check/times.h"
 
-#define KIB ((uint64_t)1024)
-#define MIB (1024 * KIB)
-
 static const char not_transparent[] = "something changes, keeps or interprets bytes";
 
 /* Every byte value, and what protocols and terminals would obey. */

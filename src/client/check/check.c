@@ -9,7 +9,7 @@
 
 #define S CLOCK_NS_PER_S
 
-/* What every check may take in all; the slow ones also have the time of their own. */
+/* The time of a whole check; a slow one has the time of --idle in addition. */
 #define QUICK  (10 * S)
 #define NORMAL (30 * S)
 #define SLOW   (60 * S)

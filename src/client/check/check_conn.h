@@ -14,6 +14,13 @@
 #include "client/check/check.h"
 #include "client/verified_stream.h"
 
+#define KIB ((uint64_t)1024)
+#define MIB (1024 * KIB)
+
+/* More than an endpoint may take while nothing is read; and a small receive buffer. */
+#define CHECK_JAM_SIZE     (64 * MIB)
+#define CHECK_SMALL_BUFFER 4096
+
 /* How a step ended. */
 enum check_outcome {
 	CHECK_DONE,      /* as asked for */

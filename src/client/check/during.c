@@ -26,7 +26,7 @@ struct flows {
 	uint64_t start_ns;
 	uint64_t first_ns;       /* when the first one was lost, since the start; 0: none was */
 	size_t n_fin;            /* of those that stay: ended with a FIN after their last byte */
-	size_t n_cut;            /* the others that were lost */
+	size_t n_cut;            /* of those that stay: reset, silent, or with a wrong byte */
 	size_t n_new, n_refused; /* short connections, and those that failed */
 	struct check_text first; /* what was seen then */
 };

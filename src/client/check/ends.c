@@ -14,9 +14,6 @@
 #include "client/check/check_conn.h"
 #include "net/sockopt.h"
 
-#define KIB ((uint64_t)1024)
-#define MIB (1024 * KIB)
-
 static const char no_half_close[] = "the path closes both directions on the first FIN";
 
 /*
@@ -119,7 +116,6 @@ void check_ends_with_fin(struct check_job *job)
 
 #define TAIL_SIZE     (8 * MIB)
 #define TAIL_QUIET_NS (500 * CLOCK_NS_PER_MS)
-#define SMALL_BUFFER  4096
 #define LARGE_BUFFER  (1024 * 1024)
 #define TAIL_PAUSES   20
 #define TAIL_PAUSE_NS (20 * CLOCK_NS_PER_MS)
@@ -136,7 +132,7 @@ static void read_slowly(struct check_conn *conn)
 
 void check_tail(struct check_job *job)
 {
-	const struct check_open small = { .receive_buffer = SMALL_BUFFER };
+	const struct check_open small = { .receive_buffer = CHECK_SMALL_BUFFER };
 	const struct socket_option large[] = { { SOL_SOCKET, SO_RCVBUF, LARGE_BUFFER } };
 	struct check_conn conn;
 	if (!check_open_with(job, &small, &conn))

@@ -12,8 +12,6 @@
 #include "client/check/check_conn.h"
 #include "net/sockopt.h"
 
-#define KIB ((uint64_t)1024)
-
 /* A connection for each age, the first one 15 s, each twice as old as the one before. */
 #define AGES_MAX     24
 #define FIRST_AGE_NS (15 * CLOCK_NS_PER_S)
@@ -120,7 +118,7 @@ void check_idle_keepalive(struct check_job *job)
 
 void check_idle_half_closed(struct check_job *job)
 {
-	const struct check_open small = { .receive_buffer = 4096 };
+	const struct check_open small = { .receive_buffer = CHECK_SMALL_BUFFER };
 	uint64_t idle_ns = clock_earlier_ns(HALF_CLOSED_NS, job->settings->idle_ns);
 	struct check_conn conn;
 	if (!check_open_with(job, &small, &conn))

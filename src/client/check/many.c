@@ -13,8 +13,6 @@
 #include "net/sysinfo.h"
 #include "net/tcpinfo.h"
 
-#define KIB ((uint64_t)1024)
-
 /* ---- kept apart ---- */
 
 #define CROSS_CONNECTIONS 64
@@ -73,7 +71,6 @@ void check_second_client(struct check_job *job)
 
 #define OTHERS       8
 #define OTHER_ECHOES 25
-#define JAM_MAX      (64 * KIB * KIB)
 #define JAM_QUIET    (500 * CLOCK_NS_PER_MS)
 
 /* Takes the time of a few echoes on a new connection. */
@@ -113,7 +110,7 @@ void check_isolation(struct check_job *job)
 	struct times *quiet = &job->times[0], *beside = &job->times[1];
 	if (!time_others(job, quiet, "") || !check_open(job, &jammed))
 		return;
-	check_send(&jammed, JAM_MAX, JAM_QUIET);
+	check_send(&jammed, CHECK_JAM_SIZE, JAM_QUIET);
 	bool goes_on = jammed.outcome == CHECK_SILENT || jammed.outcome == CHECK_DONE;
 	if (!goes_on && jammed.outcome != CHECK_CANCELLED) /* slow-reader judges that */
 		check_skip(job, "the client that does not read has lost its connection: %s",

@@ -15,8 +15,6 @@
 #include "client/check/check_server.h"
 #include "client/check/checks.h"
 
-#define KIB ((uint64_t)1024)
-
 /* What a client did may show a little later. */
 #define SETTLE_NS   (2 * CLOCK_NS_PER_S)
 #define SETTLE_STEP (20 * CLOCK_NS_PER_MS)
@@ -410,7 +408,7 @@ free:
 	free(now);
 }
 
-/* The restarted server has this long. */
+/* The server must accept connections this soon after its restart. */
 #define RESTART_NS (10 * CLOCK_NS_PER_S)
 
 void check_restart(struct check_job *job)
