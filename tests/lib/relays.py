@@ -104,7 +104,7 @@ class Relays:
         self.start(self.port, self.need("socat"), listen, f"TCP:127.0.0.1:{self.server}")
 
     def tcpserver(self):
-        self.start(self.port, self.need("tcpserver"), "-RHl0", "-c1000", "127.0.0.1", self.port, shutil.which("cat"))
+        self.start(self.port, self.need("tcpserver"), "-RHl0", "-c1000", "-b128", "127.0.0.1", self.port, shutil.which("cat"))
 
 
 PROGRAMS = {

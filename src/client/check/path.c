@@ -352,7 +352,8 @@ static void judge_syn(struct check_conn *conn, bool *ret_was_in_syn)
 		check_warn(conn->job, check_text("an answer to a SYN with the option for data"),
 			   check_text("%u segments were sent again, connected after %s",
 				      info.tcpi_total_retrans, times_text(conn->connect_ns).text),
-			   "a SYN with the option for data is dropped on the path");
+			   "a SYN with the option for data is dropped on the path, or a full "
+			   "accept queue dropped it");
 }
 
 /* Sends 64 bytes with the SYN if there is a cookie for the endpoint. Returns false on failure. */
